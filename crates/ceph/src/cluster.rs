@@ -1,0 +1,106 @@
+//! The boundary to Ceph.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::{Context, Object, ReadAnswer, ReadOp, Result, WriteOp};
+
+/// A connection to one Ceph cluster as one cephx user.
+///
+/// Contract of every method: it answers before the deadline of its [`Context`], with
+/// [`ErrorKind::TimedOut`](crate::ErrorKind::TimedOut) if Ceph has not answered by then (the effect may
+/// still come later); it notes what it waits for with [`Context::step`]; dropping its future neither
+/// blocks nor corrupts anything, but the effect may still come. Implementations pass [`crate::suite`].
+#[async_trait]
+pub trait Cluster: Send + Sync + fmt::Debug {
+    /// Reads from one object. `NotFound` if the object or its pool is not there.
+    async fn read(&self, cx: &Context, object: &Object, op: ReadOp) -> Result<ReadAnswer>;
+
+    /// Changes one object atomically.
+    async fn write(&self, cx: &Context, object: &Object, op: WriteOp) -> Result<()>;
+
+    /// Takes the exclusive advisory lock of an object, creating the object if needed.
+    /// [`Locked`](crate::ErrorKind::Locked) if another holder or cookie has it,
+    /// `AlreadyExists` if this very cookie has it already, `PermissionDenied` if the user's capability
+    /// for the pool is without `x`.
+    async fn lock(&self, cx: &Context, object: &Object, lock: &Lock) -> Result<()>;
+
+    /// Releases a lock. `NotFound` if this cookie does not hold it.
+    async fn unlock(&self, cx: &Context, object: &Object, name: &str, cookie: &str) -> Result<()>;
+
+    /// Runs a monitor command and returns its output.
+    async fn mon_command(&self, cx: &Context, command: &Command) -> Result<Vec<u8>>;
+
+    /// Runs a manager command and returns its output.
+    async fn mgr_command(&self, cx: &Context, command: &Command) -> Result<Vec<u8>>;
+
+    /// Whether this connection should serve no further request, because a manager command on it got
+    /// no answer: the session may be half open, so [`crate::Pool`] replaces the connection.
+    fn is_retired(&self) -> bool;
+
+    /// How many calls were given up at their deadline and have still got no answer. They hold the
+    /// session and its threads, so [`crate::Pool`] bounds the retired connections that have some.
+    fn abandoned_calls(&self) -> usize;
+}
+
+/// A command to a monitor or manager: a JSON object with a `prefix`.
+#[derive(Clone, PartialEq)]
+pub struct Command {
+    prefix: String,
+    json: String,
+}
+
+impl Command {
+    /// A command `prefix` whose other arguments are the fields of `arguments` (a struct or map).
+    /// `format: json` is added, as everything here reads JSON answers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `arguments` does not serialise to an object.
+    pub fn new(prefix: &str, arguments: &impl serde::Serialize) -> Result<Self> {
+        let call = || format!("command `{prefix}`");
+        let invalid = |detail: String| crate::Error::new(crate::ErrorKind::Invalid, call(), detail);
+        let serde_json::Value::Object(mut object) =
+            serde_json::to_value(arguments).map_err(|error| invalid(error.to_string()))?
+        else {
+            return Err(invalid("arguments are not an object".to_owned()));
+        };
+        object.insert("prefix".to_owned(), prefix.into());
+        object.insert("format".to_owned(), "json".into());
+        let json = serde_json::Value::Object(object).to_string();
+        Ok(Self {
+            prefix: prefix.to_owned(),
+            json,
+        })
+    }
+
+    /// What the command does, e.g. `fs subvolume create`.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The command as Ceph takes it.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.json)
+    }
+}
+
+/// An exclusive advisory lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// Name of the lock; an object may have several.
+    pub name: String,
+    /// Tells holders of one client apart.
+    pub cookie: String,
+    /// For people.
+    pub description: String,
+    /// After this time the lock is free even if its holder died; zero means never.
+    pub duration: Duration,
+}

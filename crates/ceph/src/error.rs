@@ -1,0 +1,205 @@
+//! One error type for everything that Ceph may answer: a kind to branch on, a text to read.
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A call to Ceph that failed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{call}: {}", self.reason())]
+pub struct Error {
+    /// What callers branch on.
+    pub kind: ErrorKind,
+    /// What was called and on what, e.g. ``mgr command `fs subvolume create` ``.
+    pub call: String,
+    /// The errno that Ceph answered, positive; `None` where there was no answer.
+    pub errno: Option<i32>,
+    /// Ceph's own words, or ours where there was no answer; may be empty.
+    pub detail: String,
+}
+
+/// Why a call to Ceph failed, independent of who answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The object, key, pool, file system, subvolume or snapshot is not there (ENOENT).
+    NotFound,
+    /// The subvolume group is not there (ENOENT), which says nothing about the subvolumes that were
+    /// made in it: most likely the configuration names another group than it used to.
+    GroupNotFound,
+    /// It is there already and was to be made anew (EEXIST).
+    AlreadyExists,
+    /// An omap compare of a write did not hold; nothing was written (ECANCELED).
+    CompareFailed,
+    /// The object's version is not the asserted one; nothing was written (ERANGE, EOVERFLOW).
+    VersionChanged,
+    /// A lock is held by somebody else (EBUSY).
+    Locked,
+    /// The cephx capabilities of the user, or its key, do not allow this (EPERM, EACCES).
+    PermissionDenied,
+    /// No answer before the deadline; the effect may still come.
+    TimedOut,
+    /// No connection to the cluster could be made.
+    Unreachable,
+    /// Still holds snapshots or entries (ENOTEMPTY).
+    NotEmpty,
+    /// Ceph asks to try again later (EAGAIN).
+    Busy,
+    /// This Ceph release does not know the command.
+    Unsupported,
+    /// Ceph refused the arguments (EINVAL).
+    Invalid,
+    /// Out of space or over a quota (ENOSPC, EDQUOT).
+    NoSpace,
+    /// Ceph's answer does not have the form that this driver understands.
+    BadAnswer,
+    /// Any other errno.
+    Other,
+}
+
+impl Error {
+    /// An error that Ceph answered with `errno` (positive) and its own words.
+    pub fn answered(call: impl Into<String>, errno: i32, detail: impl Into<String>) -> Self {
+        let detail = without_traceback(detail.into());
+        // The mgr uses one errno for several things that callers must tell apart.
+        let kind = match errno {
+            22 if detail.contains("No handler found") => ErrorKind::Unsupported,
+            2 if detail.starts_with("subvolume group ") => ErrorKind::GroupNotFound,
+            _ => ErrorKind::of_errno(errno),
+        };
+        Self {
+            kind,
+            call: call.into(),
+            errno: Some(errno),
+            detail,
+        }
+    }
+
+    /// An error without an answer of Ceph.
+    pub fn new(kind: ErrorKind, call: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            call: call.into(),
+            errno: None,
+            detail: detail.into(),
+        }
+    }
+
+    /// Whether this is [`ErrorKind::NotFound`].
+    pub fn is_not_found(&self) -> bool {
+        self.kind == ErrorKind::NotFound
+    }
+
+    fn reason(&self) -> String {
+        let kind = self.kind.text();
+        match (self.detail.as_str(), self.errno) {
+            ("", None) => kind.to_owned(),
+            ("", Some(errno)) => format!("{kind} (errno {errno})"),
+            (detail, None) => format!("{kind}: {detail}"),
+            (detail, Some(errno)) => format!("{kind} (errno {errno}): {detail}"),
+        }
+    }
+}
+
+/// A failing mgr module answers with a Python traceback; its last line is the error.
+fn without_traceback(detail: String) -> String {
+    let last_line = detail.trim_end().lines().next_back();
+    match last_line {
+        Some(line) if detail.starts_with("Traceback ") => line.to_owned(),
+        _ => detail,
+    }
+}
+
+impl ErrorKind {
+    /// The kind of a positive errno.
+    pub fn of_errno(errno: i32) -> Self {
+        match errno {
+            1 | 13 => Self::PermissionDenied,
+            2 => Self::NotFound,
+            11 => Self::Busy,
+            16 => Self::Locked,
+            17 => Self::AlreadyExists,
+            22 => Self::Invalid,
+            28 | 122 => Self::NoSpace,
+            34 | 75 => Self::VersionChanged,
+            39 => Self::NotEmpty,
+            107 | 108 | 111 | 113 => Self::Unreachable,
+            110 => Self::TimedOut,
+            125 => Self::CompareFailed,
+            _ => Self::Other,
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::NotFound => "not found",
+            Self::GroupNotFound => "subvolume group not found",
+            Self::AlreadyExists => "exists already",
+            Self::CompareFailed => "changed by somebody else",
+            Self::VersionChanged => "object out of date",
+            Self::Locked => "locked by somebody else",
+            Self::PermissionDenied => "permission denied",
+            Self::TimedOut => "no answer in time",
+            Self::Unreachable => "cluster not reachable",
+            Self::NotEmpty => "not empty",
+            Self::Busy => "busy, try again later",
+            Self::Unsupported => "not known to this Ceph release",
+            Self::Invalid => "refused",
+            Self::NoSpace => "no space",
+            Self::BadAnswer => "answer not understood",
+            Self::Other => "failed",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_that_share_an_errno_are_told_apart_by_their_words() {
+        for (errno, words, kind) in [
+            (22, "invalid size specified: '-4'", ErrorKind::Invalid),
+            (
+                22,
+                "No handler found for 'fs quiesce'",
+                ErrorKind::Unsupported,
+            ),
+            (2, "subvolume 'x' does not exist", ErrorKind::NotFound),
+            (2, "FS 'x' not found", ErrorKind::NotFound),
+            (
+                2,
+                "subvolume group 'x' does not exist",
+                ErrorKind::GroupNotFound,
+            ),
+            (
+                39,
+                "subvolume group x contains subvolume(s)",
+                ErrorKind::NotEmpty,
+            ),
+        ] {
+            assert_eq!(Error::answered("c", errno, words).kind, kind, "{words}");
+        }
+    }
+
+    #[test]
+    fn a_traceback_is_told_by_its_last_line() {
+        let text =
+            "Traceback (most recent call last):\n  File \"x.py\", line 1\nKeyError: 'sub_name'\n";
+        let error = Error::answered("mgr command `fs subvolume create`", 22, text);
+        assert_eq!(
+            error.to_string(),
+            "mgr command `fs subvolume create`: refused (errno 22): KeyError: 'sub_name'"
+        );
+    }
+
+    #[test]
+    fn a_text_says_as_much_as_is_known() {
+        let answered = |errno, words: &str| Error::answered("c", errno, words).to_string();
+        assert_eq!(answered(2, ""), "c: not found (errno 2)");
+        assert_eq!(
+            Error::new(ErrorKind::TimedOut, "c", "").to_string(),
+            "c: no answer in time"
+        );
+        let detail = Error::new(ErrorKind::NotFound, "c", "this user sees: a");
+        assert_eq!(detail.to_string(), "c: not found: this user sees: a");
+    }
+}

@@ -1,0 +1,134 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::Connection;
+use crate::fault::{Fault, Faults};
+use crate::memory::Memory;
+
+#[test]
+fn fs_dump_of_ceph_16_is_understood() {
+    let answer = include_bytes!("../../fixtures/16.2.15/fs_dump.json");
+    let expected = Filesystem {
+        name: "k8scephfs".to_owned(),
+        id: 1,
+        metadata_pool: 1,
+        data_pools: vec![2],
+    };
+    assert_eq!(parse(answer).unwrap(), [expected]);
+}
+
+#[test]
+fn other_answers_are_bad_answers() {
+    for answer in ["", "{}", "[]", r#"{"filesystems":[{"id":1}]}"#] {
+        let error = parse(answer.as_bytes()).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::BadAnswer, "{answer}");
+        assert!(error.to_string().contains("fs dump"), "{error}");
+    }
+}
+
+struct Fixture {
+    memory: Memory,
+    faults: Faults,
+    connection: Arc<Connection>,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let (memory, faults) = (Memory::new(), Faults::new());
+        memory.create_filesystem("one");
+        memory.create_filesystem("two");
+        let connection = Arc::new(Connection::new(faults.wrap(memory.client())));
+        Self {
+            memory,
+            faults,
+            connection,
+        }
+    }
+
+    async fn find(&self, name: &str) -> Result<Filesystem> {
+        self.connection.filesystem(&cx(), name).await
+    }
+
+    fn dumps(&self) -> usize {
+        self.faults.count(|call| call.what.contains("`fs dump`"))
+    }
+}
+
+fn cx() -> Context {
+    Context::with_timeout(Duration::from_secs(30))
+}
+
+#[tokio::test(start_paused = true)]
+async fn known_file_systems_are_not_asked_for_again_for_ten_minutes() {
+    let fixture = Fixture::new();
+    let one = fixture.find("one").await.unwrap();
+    tokio::time::advance(Duration::from_secs(599)).await;
+    assert_eq!(fixture.find("one").await.unwrap(), one);
+    let by_id = fixture.connection.filesystem_with_id(&cx(), one.id).await;
+    assert_eq!(by_id.unwrap(), one);
+    assert_eq!(fixture.find("two").await.unwrap().name, "two");
+    assert_eq!(fixture.dumps(), 1);
+
+    tokio::time::advance(Duration::from_secs(2)).await;
+    fixture.find("one").await.unwrap();
+    assert_eq!(fixture.dumps(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_misses_asks_once() {
+    let fixture = Fixture::new();
+    for _ in 0..2 {
+        let misses = (0..50).map(|_| fixture.find("three"));
+        for miss in futures::future::join_all(misses).await {
+            let error = miss.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::NotFound);
+            assert!(error.to_string().contains("one, two"), "{error}");
+        }
+    }
+    assert_eq!(fixture.dumps(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_file_system_is_found_after_a_miss() {
+    let fixture = Fixture::new();
+    fixture.find("three").await.unwrap_err();
+    let three = fixture.memory.create_filesystem("three");
+    fixture.find("three").await.unwrap_err();
+    tokio::time::advance(MISS_INTERVAL).await;
+    assert_eq!(fixture.find("three").await.unwrap(), three);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_not_remembered() {
+    let fixture = Fixture::new();
+    fixture.faults.at(1, Fault::TimeOut);
+    let error = fixture.find("one").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::TimedOut);
+    fixture.find("one").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_another_keeps_its_own_deadline() {
+    let fixture = Fixture::new();
+    fixture.faults.at(1, Fault::Hang);
+    let slow = tokio::spawn({
+        let connection = Arc::clone(&fixture.connection);
+        async move { connection.filesystem(&cx(), "one").await }
+    });
+    tokio::task::yield_now().await;
+    let started = Instant::now();
+    let hurried = Context::with_timeout(Duration::from_secs(1));
+    let error = fixture.connection.filesystem(&hurried, "one").await;
+    assert_eq!(error.unwrap_err().kind, ErrorKind::TimedOut);
+    assert!(started.elapsed() < Duration::from_secs(2));
+
+    slow.abort();
+    fixture.find("one").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_visible_hints_at_the_capability() {
+    let connection = Connection::new(Memory::new().client());
+    let error = connection.filesystem(&cx(), "one").await.unwrap_err();
+    assert!(error.to_string().contains("mon capability"), "{error}");
+}

@@ -1,0 +1,186 @@
+//! A cluster in memory, for tests: it answers as Ceph 16.2 does, errnos and texts included.
+//!
+//! [`Memory`] is the cluster and outlives its clients, as a real one does: drop every client, connect
+//! again, and what was written is still there. It passes [`crate::suite`], as the real one does.
+
+mod client;
+mod lock;
+mod mon;
+mod object;
+mod op;
+mod volumes;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use secrecy::{ExposeSecret as _, SecretString};
+
+pub use client::MemoryClient;
+pub use object::ObjectState;
+pub use volumes::SubvolumeState;
+
+use crate::pool::{Connect, Identity};
+use crate::{Cluster, Context, Error, ErrorKind, Filesystem, Object, Result, Subvolume};
+
+/// A whole cluster. Clones are the same cluster.
+#[derive(Clone, Default)]
+pub struct Memory(Arc<Mutex<State>>);
+
+/// Everything that a cluster keeps.
+#[derive(Default)]
+struct State {
+    /// Pools by id.
+    pools: BTreeMap<i64, Pool>,
+    filesystems: Vec<volumes::Volume>,
+    /// Keys by user; no user at all means that anybody may connect.
+    users: BTreeMap<String, SecretString>,
+    /// The version of the latest write, for all objects as RADOS counts them per placement group.
+    version: u64,
+    clients: u64,
+}
+
+#[derive(Default)]
+struct Pool {
+    name: String,
+    objects: BTreeMap<(String, String), ObjectState>,
+}
+
+impl Memory {
+    /// An empty cluster that accepts every user.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a file system with a metadata pool `NAME-metadata` and a data pool `NAME-data`.
+    pub fn create_filesystem(&self, name: &str) -> Filesystem {
+        let mut state = self.lock();
+        let metadata_pool = state.create_pool(format!("{name}-metadata"));
+        let data_pool = state.create_pool(format!("{name}-data"));
+        let newest = state.filesystems.iter().map(|fs| fs.facts.id).max();
+        let facts = Filesystem {
+            name: name.to_owned(),
+            id: newest.unwrap_or(0) + 1,
+            metadata_pool,
+            data_pools: vec![data_pool],
+        };
+        state.filesystems.push(volumes::Volume::new(facts.clone()));
+        facts
+    }
+
+    /// Removes a file system with its subvolumes and its pools; nothing happens if it is not there.
+    pub fn remove_filesystem(&self, name: &str) {
+        let mut state = self.lock();
+        let (removed, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut state.filesystems)
+            .into_iter()
+            .partition(|fs| fs.facts.name == name);
+        state.filesystems = kept;
+        for facts in removed.into_iter().map(|fs| fs.facts) {
+            state.pools.remove(&facts.metadata_pool);
+            for pool in facts.data_pools {
+                state.pools.remove(&pool);
+            }
+        }
+    }
+
+    /// Adds a subvolume group; nothing happens if it or no such file system is there.
+    pub fn create_group(&self, fs: &str, group: &str) {
+        if let Some(volume) = self.lock().volume_mut(fs) {
+            volume.create_group(group);
+        }
+    }
+
+    /// Adds a cephx user, or changes its key. From now on only users with their keys may connect.
+    pub fn create_user(&self, user: &str, key: SecretString) {
+        self.lock().users.insert(user.to_owned(), key);
+    }
+
+    /// A new client of this cluster.
+    pub fn client(&self) -> Arc<dyn Cluster> {
+        Arc::new(MemoryClient::new(self.clone()))
+    }
+
+    /// Pretends that files of `bytes` were written into a subvolume.
+    pub fn fill(&self, at: &Subvolume, bytes: u64) {
+        if let Some(volume) = self.lock().volume_mut(&at.fs) {
+            volume.fill(&at.group, &at.name, bytes);
+        }
+    }
+
+    /// All objects there are, for leak checks.
+    pub fn objects(&self) -> BTreeMap<Object, ObjectState> {
+        let state = self.lock();
+        let objects = state.pools.iter().flat_map(|(&pool, content)| {
+            content
+                .objects
+                .iter()
+                .map(move |((namespace, name), object)| {
+                    let (namespace, name) = (namespace.clone(), name.clone());
+                    let at = Object {
+                        pool,
+                        namespace,
+                        name,
+                    };
+                    (at, object.clone())
+                })
+        });
+        objects.collect()
+    }
+
+    /// All subvolumes there are, in the order of their file systems, groups and names.
+    pub fn subvolumes(&self) -> Vec<(Subvolume, SubvolumeState)> {
+        let state = self.lock();
+        state
+            .filesystems
+            .iter()
+            .flat_map(volumes::Volume::subvolumes)
+            .collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn create_pool(&mut self, name: String) -> i64 {
+        let id = self.pools.keys().next_back().copied().unwrap_or(0) + 1;
+        let objects = BTreeMap::new();
+        self.pools.insert(id, Pool { name, objects });
+        id
+    }
+
+    fn volume_mut(&mut self, name: &str) -> Option<&mut volumes::Volume> {
+        self.filesystems.iter_mut().find(|fs| fs.facts.name == name)
+    }
+}
+
+#[async_trait]
+impl Connect for Memory {
+    async fn connect(&self, cx: &Context, identity: &Identity) -> Result<Arc<dyn Cluster>> {
+        let call = format!("connect {identity}");
+        cx.within(&call, async {
+            tokio::task::yield_now().await;
+            let state = self.lock();
+            let known = state.users.get(&identity.user);
+            let key_fits = |key: &SecretString| key.expose_secret() == identity.key.expose_secret();
+            if !state.users.is_empty() && !known.is_some_and(key_fits) {
+                return Err(Error::new(
+                    ErrorKind::PermissionDenied,
+                    &*call,
+                    "no such user, or another key",
+                ));
+            }
+            drop(state);
+            Ok(self.client())
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,106 @@
+//! The manager's `volumes` module: subvolume groups and subvolumes of each file system.
+
+mod arguments;
+mod group;
+mod metadata;
+mod subvolume;
+
+use std::collections::BTreeMap;
+
+use arguments::Arguments;
+pub use subvolume::SubvolumeState;
+
+use super::State;
+use super::client::{Errno, Refusal};
+use crate::{Command, Filesystem, Subvolume};
+
+/// The directory of the subvolumes that are in no group.
+const NO_GROUP: &str = "_nogroup";
+
+/// A file system with its subvolumes.
+pub(super) struct Volume {
+    pub(super) facts: Filesystem,
+    groups: BTreeMap<String, Group>,
+}
+
+type Group = BTreeMap<String, SubvolumeState>;
+
+/// What a command prints.
+type Answer = Result<String, Refusal>;
+
+impl Volume {
+    pub(super) fn new(facts: Filesystem) -> Self {
+        let groups = BTreeMap::from([(NO_GROUP.to_owned(), Group::new())]);
+        Self { facts, groups }
+    }
+
+    pub(super) fn create_group(&mut self, group: &str) {
+        self.groups.entry(group.to_owned()).or_default();
+    }
+
+    pub(super) fn fill(&mut self, group: &str, name: &str, bytes: u64) {
+        let group = self.groups.get_mut(directory(group));
+        if let Some(subvolume) = group.and_then(|group| group.get_mut(name)) {
+            subvolume.used = bytes;
+        }
+    }
+
+    pub(super) fn subvolumes(&self) -> impl Iterator<Item = (Subvolume, SubvolumeState)> {
+        self.groups.iter().flat_map(move |(group, subvolumes)| {
+            subvolumes.iter().map(move |(name, state)| {
+                let group = if group == NO_GROUP { "" } else { group };
+                let at = Subvolume {
+                    fs: self.facts.name.clone(),
+                    group: group.to_owned(),
+                    name: name.clone(),
+                };
+                (at, state.clone())
+            })
+        })
+    }
+
+    fn group(&mut self, group: &str) -> Result<&mut Group, Refusal> {
+        let found = self.groups.get_mut(directory(group));
+        found.ok_or_else(|| {
+            let text = format!("subvolume group '{group}' does not exist");
+            Refusal::new(Errno::NoEntry, text)
+        })
+    }
+}
+
+fn directory(group: &str) -> &str {
+    if group.is_empty() { NO_GROUP } else { group }
+}
+
+impl State {
+    pub(super) fn mgr_command(&mut self, command: &Command) -> Result<Vec<u8>, Refusal> {
+        let arguments = Arguments::of(command)?;
+        let run: fn(&mut Self, &Arguments) -> Answer = match command.prefix() {
+            "fs subvolumegroup create" => Self::create_group,
+            "fs subvolumegroup rm" => Self::remove_group,
+            "fs subvolumegroup ls" => Self::list_groups,
+            "fs subvolumegroup getpath" => Self::group_path,
+            "fs subvolume create" => Self::create_subvolume,
+            "fs subvolume rm" => Self::remove_subvolume,
+            "fs subvolume resize" => Self::resize_subvolume,
+            "fs subvolume getpath" => Self::subvolume_path,
+            "fs subvolume info" => Self::subvolume_info,
+            "fs subvolume ls" => Self::list_subvolumes,
+            "fs subvolume metadata set" => Self::set_metadata,
+            "fs subvolume metadata get" => Self::get_metadata,
+            "fs subvolume metadata ls" => Self::list_metadata,
+            "fs subvolume metadata rm" => Self::remove_metadata,
+            unknown => {
+                let text = format!("No handler found for '{unknown}'");
+                return Err(Refusal::new(Errno::Invalid, text));
+            }
+        };
+        run(self, &arguments).map(String::into_bytes)
+    }
+
+    fn volume(&mut self, arguments: &Arguments) -> Result<&mut Volume, Refusal> {
+        let name = arguments.text("vol_name")?;
+        self.volume_mut(name)
+            .ok_or_else(|| Refusal::new(Errno::NoEntry, format!("FS '{name}' not found")))
+    }
+}

@@ -1,0 +1,58 @@
+//! A connection with what is known about its cluster.
+
+use std::sync::Arc;
+
+use crate::filesystem::{Cache, Filesystem};
+use crate::subvolume::MgrSubvolumes;
+use crate::{Cluster, Context, Result, Subvolumes};
+
+/// One cluster as one cephx user.
+#[derive(Debug)]
+pub struct Connection {
+    cluster: Arc<dyn Cluster>,
+    subvolumes: Arc<dyn Subvolumes>,
+    filesystems: Cache,
+}
+
+impl Connection {
+    /// A connection over `cluster` that makes subvolumes with manager commands.
+    pub fn new(cluster: Arc<dyn Cluster>) -> Self {
+        Self {
+            subvolumes: Arc::new(MgrSubvolumes::new(Arc::clone(&cluster))),
+            cluster,
+            filesystems: Cache::default(),
+        }
+    }
+
+    /// Objects, locks and commands.
+    pub fn cluster(&self) -> &Arc<dyn Cluster> {
+        &self.cluster
+    }
+
+    /// Subvolume operations.
+    pub fn subvolumes(&self) -> Arc<dyn Subvolumes> {
+        Arc::clone(&self.subvolumes)
+    }
+
+    /// The file system `name`, from memory if it was seen in the last ten minutes.
+    ///
+    /// # Errors
+    /// `NotFound` if this user sees none of that name; it names those that it sees.
+    pub async fn filesystem(&self, cx: &Context, name: &str) -> Result<Filesystem> {
+        let what = format!("file system `{name}`");
+        self.filesystems
+            .find(&*self.cluster, cx, &what, |fs| fs.name == name)
+            .await
+    }
+
+    /// The file system with the fscid `id`; otherwise as [`Self::filesystem`].
+    ///
+    /// # Errors
+    /// As [`Self::filesystem`].
+    pub async fn filesystem_with_id(&self, cx: &Context, id: i64) -> Result<Filesystem> {
+        let what = format!("file system with id {id}");
+        self.filesystems
+            .find(&*self.cluster, cx, &what, |fs| fs.id == id)
+            .await
+    }
+}

@@ -1,0 +1,41 @@
+//! The contract suite on the cluster in memory.
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use ceph::memory::Memory;
+use ceph::suite::{Files, Locks, Subject};
+
+fn subject(case: &str) -> Ready<anyhow::Result<Subject>> {
+    let memory = Memory::new();
+    memory.create_filesystem("another");
+    let fs = memory.create_filesystem("contract");
+    memory.create_group("contract", "csi");
+    ready(Ok(Subject {
+        cluster: memory.client(),
+        other: memory.client(),
+        fs,
+        group: "csi".to_owned(),
+        unique: case.to_owned(),
+        files: Arc::new(Pretended(memory)),
+        locks: Locks::Allowed,
+    }))
+}
+
+#[derive(Debug)]
+struct Pretended(Memory);
+
+#[async_trait]
+impl Files for Pretended {
+    async fn write(&self, path: &str, bytes: u64) -> anyhow::Result<()> {
+        let all = self.0.subvolumes();
+        let found = all.iter().find(|(_, state)| state.path == path);
+        let (at, _) = found.context("no such directory")?;
+        self.0.fill(at, bytes);
+        Ok(())
+    }
+}
+
+ceph::contract_tests!(subject);
