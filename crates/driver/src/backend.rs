@@ -1,0 +1,177 @@
+//! The way from a clusterID to a file system's journal and subvolumes.
+
+mod caps;
+
+use std::sync::Arc;
+
+use ceph::{Connection, Context, ErrorKind, Filesystem, Identity, Pool, Subvolume, Subvolumes};
+
+use crate::config::{self, ClusterEntry, Config};
+use crate::credentials::Credentials;
+use crate::error::Error;
+use crate::ids::VolumeId;
+use crate::journal::{Journal, Record};
+
+/// Opens file systems for requests; what is shared between them is connections and facts.
+#[derive(Debug)]
+pub struct Backend {
+    config: Arc<Config>,
+    pool: Pool,
+    instance: String,
+}
+
+/// One file system, opened for one request with the request's credentials.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The connection, for what has no shorter way.
+    pub connection: Arc<Connection>,
+    /// The file system.
+    pub filesystem: Filesystem,
+    /// Its journal.
+    pub journal: Journal,
+    /// Its subvolumes.
+    pub subvolumes: Arc<dyn Subvolumes>,
+    /// The cluster's entry in config.json.
+    pub cluster: ClusterEntry,
+    /// The cephx user.
+    pub user: String,
+}
+
+impl Backend {
+    /// A backend that follows `config`, connects through `pool`, and uses the journal directories of
+    /// the driver instance `instance`.
+    pub fn new(config: Arc<Config>, pool: Pool, instance: &str) -> Self {
+        Self {
+            config,
+            pool,
+            instance: instance.to_owned(),
+        }
+    }
+
+    /// The cluster map.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The file system that a StorageClass names.
+    ///
+    /// # Errors
+    /// [`Error::Config`], [`Error::UnknownFilesystem`], [`Error::Ceph`].
+    pub async fn open_named(
+        &self,
+        cx: &Context,
+        cluster_id: &str,
+        fs_name: &str,
+        credentials: &Credentials,
+    ) -> Result<Session, Error> {
+        let cluster = self.config.cluster(cluster_id)?;
+        let connection = self.connect(cx, &cluster, credentials).await?;
+        match connection.filesystem(cx, fs_name).await {
+            Ok(filesystem) => Ok(self.session(connection, filesystem, cluster, credentials)),
+            Err(error) if error.is_not_found() => Err(Error::UnknownFilesystem(error)),
+            Err(error) => {
+                let (user, group) = (&credentials.id, &cluster.subvolume_group);
+                Err(caps::explain(error.into(), user, fs_name, group))
+            }
+        }
+    }
+
+    /// The file system of a volume, `None` if the cluster has no such file system any more.
+    ///
+    /// # Errors
+    /// [`Error::ConfigOfVolume`], [`Error::Ceph`].
+    pub async fn open_volume(
+        &self,
+        cx: &Context,
+        id: &VolumeId,
+        credentials: &Credentials,
+    ) -> Result<Option<Session>, Error> {
+        let of_volume = |source: config::Error| Error::ConfigOfVolume {
+            volume: id.to_string(),
+            source,
+        };
+        let cluster = self.config.cluster(id.cluster_id()).map_err(of_volume)?;
+        let connection = self.connect(cx, &cluster, credentials).await?;
+        match connection.filesystem_with_id(cx, id.fs_id()).await {
+            Ok(filesystem) => Ok(Some(self.session(
+                connection,
+                filesystem,
+                cluster,
+                credentials,
+            ))),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => {
+                let (user, group) = (&credentials.id, &cluster.subvolume_group);
+                Err(caps::explain(error.into(), user, "<file system>", group))
+            }
+        }
+    }
+
+    async fn connect(
+        &self,
+        cx: &Context,
+        cluster: &ClusterEntry,
+        credentials: &Credentials,
+    ) -> Result<Arc<Connection>, Error> {
+        let identity = Identity {
+            monitors: cluster.monitors.clone(),
+            user: credentials.id.clone(),
+            key: credentials.key.clone(),
+        };
+        let (user, group) = (&credentials.id, &cluster.subvolume_group);
+        let connection = self.pool.get(cx, &identity).await;
+        connection.map_err(|error| caps::explain(error.into(), user, "<file system>", group))
+    }
+
+    fn session(
+        &self,
+        connection: Arc<Connection>,
+        filesystem: Filesystem,
+        cluster: ClusterEntry,
+        credentials: &Credentials,
+    ) -> Session {
+        let objects = Arc::clone(connection.cluster());
+        let namespace = &cluster.rados_namespace;
+        let journal = Journal::new(objects, filesystem.metadata_pool, namespace, &self.instance);
+        let subvolumes = connection.subvolumes();
+        let user = credentials.id.clone();
+        Session {
+            connection,
+            filesystem,
+            journal,
+            subvolumes,
+            cluster,
+            user,
+        }
+    }
+}
+
+impl Session {
+    /// The subvolume of a volume. Its group is the one it was made in, if we noted that: config.json
+    /// may name another by now.
+    pub fn subvolume(&self, record: &Record) -> Subvolume {
+        let noted = record
+            .details
+            .as_ref()
+            .map(|details| details.group.as_str());
+        let group = noted.unwrap_or(&self.cluster.subvolume_group);
+        Subvolume {
+            fs: self.filesystem.name.clone(),
+            group: group.to_owned(),
+            name: record.subvolume.clone(),
+        }
+    }
+
+    /// Adds what is known here: how to grant missing capabilities, and why a group can be missing.
+    pub fn explain(&self, error: Error) -> Error {
+        match error {
+            Error::Ceph(source) if source.kind == ErrorKind::GroupNotFound => {
+                Error::OtherGroup(source)
+            }
+            other => {
+                let (fs, group) = (&self.filesystem.name, &self.cluster.subvolume_group);
+                caps::explain(other, &self.user, fs, group)
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The environment variables that the driver reads, all of them here and once.
+
+use std::ffi::OsString;
+
+/// The environment as far as it is used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// `POD_IP`: the address on which `--type=liveness` answers.
+    pub pod_ip: Option<String>,
+}
+
+impl Environment {
+    /// Reads it through `get`, which is [`std::env::var_os`] outside of tests. Empty is the same as unset.
+    pub fn read(get: impl Fn(&str) -> Option<OsString>) -> Self {
+        let text = |name| {
+            let value = get(name)?.to_string_lossy().into_owned();
+            Some(value).filter(|value| !value.is_empty())
+        };
+        Self {
+            pod_ip: text("POD_IP"),
+        }
+    }
+}

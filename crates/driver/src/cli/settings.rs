@@ -1,0 +1,244 @@
+//! Typed settings: what each part of the driver is given.
+
+mod check;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::flags::Flags;
+use super::{Endpoint, Environment, Error};
+use crate::logging;
+use check::{driver_name, longer_than_zero, metrics_path, some};
+
+const CEPHFS_DRIVER: &str = "cephfs.csi.ceph.com";
+const LIVENESS_DRIVER: &str = "liveness.csi.ceph.com";
+/// What the original takes an empty `--instanceid` for.
+pub(super) const DEFAULT_INSTANCE: &str = "default";
+
+/// Everything that the command line and the environment say.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What to be.
+    pub role: Role,
+    /// Where and how to log.
+    pub logging: logging::Settings,
+    /// What the log should say about flags that were given and have no effect.
+    pub notices: Vec<String>,
+}
+
+/// `--type`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// `cephfs`: the driver.
+    CephFs(DriverSettings),
+    /// `liveness`: a probe of a driver in another container.
+    Liveness(LivenessSettings),
+}
+
+/// The driver; at least one of `controller` and `node` is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DriverSettings {
+    /// For both services.
+    pub common: CommonSettings,
+    /// For the Controller service, if it is to be served.
+    pub controller: Option<ControllerSettings>,
+    /// For the Node service, if it is to be served.
+    pub node: Option<NodeSettings>,
+}
+
+/// What both services need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommonSettings {
+    /// Name of the driver; a DNS subdomain of at most 63 characters.
+    pub driver_name: String,
+    /// Name of this node, never empty.
+    pub node_id: String,
+    /// Suffix of the journal's directory objects.
+    pub instance_id: String,
+    /// Where to listen.
+    pub endpoint: Endpoint,
+    /// The file for [`config::Config::open`](crate::config::Config::open).
+    pub config_file: PathBuf,
+    /// RADOS namespace of clusters whose entry names none.
+    pub rados_namespace: String,
+    /// Longest time for one RPC; a shorter deadline of the caller counts.
+    pub rpc_timeout: Duration,
+    /// Time for running RPCs to end at shutdown.
+    pub shutdown_grace: Duration,
+    /// An RPC that runs this long is logged, and again after each further such time; `None` for never.
+    pub slow_op_interval: Option<Duration>,
+}
+
+/// What the Controller service needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControllerSettings {
+    /// Whether names of Kubernetes objects go to the subvolumes' metadata.
+    pub set_metadata: bool,
+    /// Name of the Kubernetes cluster for that metadata.
+    pub cluster_name: Option<String>,
+}
+
+/// What the Node service needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSettings {
+    /// The ceph-fuse program; a name without `/` is looked up in `PATH`.
+    pub fuse_binary: PathBuf,
+    /// Options for ceph-fuse where config.json has none, comma-separated.
+    pub fuse_mount_options: Option<String>,
+    /// Options for the kernel client where config.json has none, comma-separated.
+    pub kernel_mount_options: Option<String>,
+    /// Limit of processes in the container's cgroup, `None` to leave it.
+    pub pid_limit: Option<PidLimit>,
+}
+
+/// `--pidlimit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PidLimit {
+    /// As many as the parent cgroup allows.
+    Max,
+    /// This many.
+    At(u64),
+}
+
+/// What the liveness probe needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LivenessSettings {
+    /// The socket of the driver to probe.
+    pub endpoint: Endpoint,
+    /// Name of the probe in log lines.
+    pub driver_name: String,
+    /// Where to answer with metrics.
+    pub listen: SocketAddr,
+    /// Path of the metrics, with a leading `/`.
+    pub path: String,
+    /// Time between two probes.
+    pub poll_time: Duration,
+    /// Time after which a probe has failed.
+    pub timeout: Duration,
+}
+
+impl Settings {
+    pub(super) fn new(flags: &Flags, environment: &Environment) -> Result<Self, Error> {
+        let role = match flags.driver_type.as_str() {
+            "cephfs" => Role::CephFs(DriverSettings::new(flags)?),
+            "liveness" => Role::Liveness(LivenessSettings::new(flags, environment)?),
+            other => return Err(check::not_served(other)),
+        };
+        Ok(Self {
+            role,
+            notices: notices(flags),
+            logging: logging::Settings {
+                verbosity: u8::try_from(flags.verbosity.clamp(0, 5)).unwrap_or(0),
+                format: flags.log_format,
+                target: log_target(flags)?,
+                directory_in_source: flags.add_dir_header,
+                skip_headers: flags.skip_headers,
+            },
+        })
+    }
+}
+
+impl DriverSettings {
+    fn new(flags: &Flags) -> Result<Self, Error> {
+        // Neither role given means both, and nothing else changes with it.
+        let both = !flags.controller_server && !flags.node_server;
+        let controller = ControllerSettings {
+            set_metadata: flags.set_metadata,
+            cluster_name: some(&flags.cluster_name),
+        };
+        Ok(Self {
+            common: CommonSettings::new(flags)?,
+            controller: (flags.controller_server || both).then_some(controller),
+            node: (flags.node_server || both).then_some(NodeSettings::new(flags)?),
+        })
+    }
+}
+
+impl CommonSettings {
+    fn new(flags: &Flags) -> Result<Self, Error> {
+        let driver_name =
+            driver_name(some(&flags.driver_name).as_deref().unwrap_or(CEPHFS_DRIVER))?;
+        if flags.node_id.is_empty() {
+            return Err(Error::Settings(
+                "--nodeid is missing; give it the name of the Kubernetes node".to_owned(),
+            ));
+        }
+        Ok(Self {
+            driver_name,
+            node_id: flags.node_id.clone(),
+            instance_id: some(&flags.instance_id).unwrap_or_else(|| DEFAULT_INSTANCE.to_owned()),
+            endpoint: check::endpoint(&flags.endpoint)?,
+            config_file: flags.config_file.clone().into(),
+            rados_namespace: some(&flags.rados_namespace)
+                .unwrap_or_else(|| crate::config::DEFAULT_RADOS_NAMESPACE.to_owned()),
+            rpc_timeout: longer_than_zero("rpc-timeout", flags.rpc_timeout)?,
+            shutdown_grace: flags.shutdown_grace,
+            slow_op_interval: Some(flags.log_slow_op_interval).filter(|time| !time.is_zero()),
+        })
+    }
+}
+
+impl NodeSettings {
+    fn new(flags: &Flags) -> Result<Self, Error> {
+        Ok(Self {
+            fuse_binary: flags.fuse_binary.clone().into(),
+            fuse_mount_options: some(&flags.fuse_mount_options),
+            kernel_mount_options: some(&flags.kernel_mount_options),
+            pid_limit: check::pid_limit(flags.pid_limit)?,
+        })
+    }
+}
+
+impl LivenessSettings {
+    fn new(flags: &Flags, environment: &Environment) -> Result<Self, Error> {
+        let name = some(&flags.driver_name);
+        Ok(Self {
+            endpoint: check::endpoint(&flags.endpoint)?,
+            driver_name: driver_name(name.as_deref().unwrap_or(LIVENESS_DRIVER))?,
+            listen: (check::pod_ip(environment)?, flags.metrics_port).into(),
+            path: metrics_path(&flags.metrics_path)?,
+            poll_time: longer_than_zero("polltime", flags.poll_time)?,
+            timeout: longer_than_zero("timeout", flags.timeout)?,
+        })
+    }
+}
+
+fn log_target(flags: &Flags) -> Result<logging::Target, Error> {
+    let file = if flags.log_file.is_empty() && !flags.log_dir.is_empty() {
+        PathBuf::from(&flags.log_dir).join("spirula.log")
+    } else {
+        PathBuf::from(&flags.log_file)
+    };
+    // As in the original a file counts only where standard error is turned off. Without a file there
+    // is nowhere else to log.
+    if flags.log_to_stderr || file.as_os_str().is_empty() {
+        return Ok(logging::Target::Stderr);
+    }
+    Ok(logging::Target::File {
+        path: file,
+        max_bytes: check::mebibytes("log_file_max_size", flags.log_file_max_size)?,
+        stderr_from: if flags.also_log_to_stderr {
+            logging::Severity::Info
+        } else {
+            flags.stderr_threshold
+        },
+    })
+}
+
+fn notices(flags: &Flags) -> Vec<String> {
+    // Node settings carry these options on, for the kernel client to come.
+    let kernel = (!flags.kernel_mount_options.is_empty()).then_some("kernelmountoptions");
+    let mut notices: Vec<_> = flags
+        .without_effect
+        .iter()
+        .copied()
+        .chain(kernel)
+        .map(|name| format!("flag --{name} has no effect in this release"))
+        .collect();
+    if flags.enable_profiling {
+        notices
+            .push("flag --enableprofiling has no effect: there are no profiling handlers".into());
+    }
+    notices
+}

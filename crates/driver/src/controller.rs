@@ -1,0 +1,127 @@
+//! The controller service: volumes come, grow and go.
+
+mod capabilities;
+mod create_volume;
+mod delete_volume;
+mod expand_volume;
+mod open;
+mod provision;
+mod trail;
+mod validate_capabilities;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use csi_proto::v1::{self as csi, controller_server};
+pub(crate) use open::check_served;
+use tonic::{Request, Response, Status};
+use trail::Trail;
+
+use crate::backend::Backend;
+use crate::rpc::Frame;
+
+/// What distinguishes one controller from another.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether names of PVCs and PVs become subvolume metadata.
+    pub set_metadata: bool,
+    /// Name of the Kubernetes cluster for the metadata, `None` for none.
+    pub cluster_name: Option<String>,
+}
+
+/// The state of the controller service.
+#[derive(Debug)]
+pub struct Controller {
+    backend: Arc<Backend>,
+    settings: Settings,
+    trail: Trail,
+}
+
+/// The gRPC face of a [`Controller`].
+#[derive(Clone, Debug)]
+pub struct Service {
+    controller: Arc<Controller>,
+    frame: Arc<Frame>,
+}
+
+impl Controller {
+    /// A controller on `backend`.
+    pub fn new(backend: Arc<Backend>, settings: Settings) -> Self {
+        Self {
+            backend,
+            settings,
+            trail: Trail::default(),
+        }
+    }
+
+    /// Sets the metadata that is still pending, at most for `grace`. What is left then is in the
+    /// journal, for the next process.
+    pub async fn drain(&self, grace: Duration) {
+        self.trail.drain(grace).await;
+    }
+}
+
+impl Service {
+    /// Serves `controller` through `frame`.
+    pub fn new(controller: Arc<Controller>, frame: Arc<Frame>) -> Self {
+        Self { controller, frame }
+    }
+}
+
+#[tonic::async_trait]
+impl controller_server::Controller for Service {
+    async fn create_volume(
+        &self,
+        request: Request<csi::CreateVolumeRequest>,
+    ) -> Result<Response<csi::CreateVolumeResponse>, Status> {
+        let controller = Arc::clone(&self.controller);
+        let run = |cx, _held, request| async move {
+            create_volume::run(&controller, &cx, &request).await
+        };
+        self.frame.serve(request, run).await
+    }
+
+    async fn delete_volume(
+        &self,
+        request: Request<csi::DeleteVolumeRequest>,
+    ) -> Result<Response<csi::DeleteVolumeResponse>, Status> {
+        let controller = Arc::clone(&self.controller);
+        let run = |cx, held, request| async move {
+            delete_volume::run(&controller, &cx, &held, &request).await
+        };
+        self.frame.serve(request, run).await
+    }
+
+    async fn controller_expand_volume(
+        &self,
+        request: Request<csi::ControllerExpandVolumeRequest>,
+    ) -> Result<Response<csi::ControllerExpandVolumeResponse>, Status> {
+        let controller = Arc::clone(&self.controller);
+        let run = |cx, held, request| async move {
+            expand_volume::run(&controller, &cx, &held, &request).await
+        };
+        self.frame.serve(request, run).await
+    }
+
+    async fn validate_volume_capabilities(
+        &self,
+        request: Request<csi::ValidateVolumeCapabilitiesRequest>,
+    ) -> Result<Response<csi::ValidateVolumeCapabilitiesResponse>, Status> {
+        let controller = Arc::clone(&self.controller);
+        let run = |cx, _held, request| async move {
+            validate_capabilities::run(&controller, &cx, &request).await
+        };
+        self.frame.serve(request, run).await
+    }
+
+    async fn controller_get_capabilities(
+        &self,
+        request: Request<csi::ControllerGetCapabilitiesRequest>,
+    ) -> Result<Response<csi::ControllerGetCapabilitiesResponse>, Status> {
+        self.frame
+            .serve(request, |_cx, _held, _request| async {
+                Ok(capabilities::run())
+            })
+            .await
+    }
+}

@@ -1,0 +1,92 @@
+//! CreateVolume: a name becomes a volume, exactly one, whatever fails and however often it is asked.
+//!
+//! | code | when | what the sidecar does |
+//! |---|---|---|
+//! | INVALID_ARGUMENT | a field, parameter or secret is wrong; unknown clusterID, file system, pool | final; asks again later, as the StorageClass may have been mended |
+//! | OUT_OF_RANGE | no size satisfies the capacity range | final |
+//! | ALREADY_EXISTS | the name has a volume of another size or pool | final |
+//! | FAILED_PRECONDITION | no subvolume group, config.json cannot be read | final; asks again with back-off |
+//! | PERMISSION_DENIED | the user lacks capabilities, or its key is wrong | final; asks again with back-off |
+//! | ABORTED, DEADLINE_EXCEEDED, UNAVAILABLE | may still be going on | asks again with the same name, and never forgets the volume |
+//!
+//! A final answer makes the sidecar forget the name once the PVC is gone. So a call that could not make
+//! the subvolume gives the name back before a final answer; after any other, the reservation waits for
+//! the repeat.
+
+use std::collections::BTreeMap;
+
+use ceph::Context;
+use csi_proto::v1::{CreateVolumeRequest, CreateVolumeResponse, Volume};
+
+use super::{Controller, provision};
+use crate::backend::Session;
+use crate::error::Error;
+use crate::ids::VolumeId;
+use crate::journal::{DEFAULT_PREFIX, Details, NewRecord};
+use crate::request::CreateVolume;
+
+/// Serves the request.
+pub(super) async fn run(
+    controller: &Controller,
+    cx: &Context,
+    request: &CreateVolumeRequest,
+) -> Result<CreateVolumeResponse, Error> {
+    let request = CreateVolume::parse(request)?;
+    let parameters = &request.parameters;
+    let session = controller
+        .backend
+        .open_named(
+            cx,
+            &parameters.cluster_id,
+            &parameters.fs_name,
+            &request.credentials,
+        )
+        .await?;
+    // A clusterID too long for ids must be found before anything is made.
+    let id = |uuid| VolumeId::new(&parameters.cluster_id, session.filesystem.id, uuid);
+    id(crate::ids::VolumeUuid::random())?;
+
+    let _foreground = controller.trail.foreground(&session);
+    let new = new_record(controller, &session, &request);
+    let made = provision::provision(cx, &session, &request, &new).await;
+    let made = made.map_err(|error| session.explain(error))?;
+    controller.trail.push(&session, &made.record);
+
+    let mut volume_context = request.parameters.context.clone();
+    volume_context.insert("subvolumeName".to_owned(), made.record.subvolume.clone());
+    volume_context.insert("subvolumePath".to_owned(), made.path);
+    let volume = Volume {
+        capacity_bytes: made.quota.map_or(0, u64::cast_signed),
+        volume_id: id(made.record.uuid)?.to_string(),
+        volume_context,
+        content_source: None,
+        accessible_topology: Vec::new(),
+    };
+    Ok(CreateVolumeResponse {
+        volume: Some(volume),
+    })
+}
+
+fn new_record(controller: &Controller, session: &Session, request: &CreateVolume) -> NewRecord {
+    let parameters = &request.parameters;
+    let mut pending_metadata = BTreeMap::new();
+    if controller.settings.set_metadata {
+        pending_metadata = parameters.metadata.clone();
+        if let Some(name) = &controller.settings.cluster_name {
+            pending_metadata.insert("csi.ceph.com/cluster/name".to_owned(), name.clone());
+        }
+    }
+    NewRecord {
+        name_prefix: parameters
+            .name_prefix
+            .clone()
+            .unwrap_or_else(|| DEFAULT_PREFIX.to_owned()),
+        owner: parameters.pvc_namespace.clone(),
+        details: Details {
+            size: request.size.map(|range| range.quota()),
+            pool: parameters.pool.clone(),
+            group: session.cluster.subvolume_group.clone(),
+        },
+        pending_metadata,
+    }
+}

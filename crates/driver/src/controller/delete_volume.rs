@@ -1,0 +1,98 @@
+//! DeleteVolume: the subvolume goes first, then the directory key, then the record; so a repeat after
+//! any interruption still knows what there is to do.
+//!
+//! | code | when | what the sidecar does |
+//! |---|---|---|
+//! | OK | the volume is gone, was gone, or never was one of this driver | forgets it |
+//! | INVALID_ARGUMENT | no id, or no usable secrets | asks again with back-off |
+//! | FAILED_PRECONDITION | snapshots keep the subvolume; config.json lacks its cluster | asks again with back-off |
+//! | ABORTED, DEADLINE_EXCEEDED, UNAVAILABLE | may still be going on | asks again |
+//!
+//! Snapshots that CSI knows of never keep a volume: where the subvolume can retain them, it does, and
+//! they go on their own later.
+
+use ceph::subvolume::Snapshots;
+use ceph::{Context, ErrorKind, Subvolume};
+use csi_proto::v1::{DeleteVolumeRequest, DeleteVolumeResponse};
+
+use super::{Controller, check_served};
+use crate::backend::Session;
+use crate::error::Error;
+use crate::ids::VolumeUuid;
+use crate::journal::Record;
+use crate::operations::{Held, Key};
+use crate::request::DeleteVolume;
+
+/// Serves the request.
+pub(super) async fn run(
+    controller: &Controller,
+    cx: &Context,
+    held: &Held,
+    request: &DeleteVolumeRequest,
+) -> Result<DeleteVolumeResponse, Error> {
+    let Some((id, credentials)) = DeleteVolume::parse(request)?.volume else {
+        tracing::warn!("not an id of this driver: nothing to delete");
+        return Ok(DeleteVolumeResponse {});
+    };
+    let Some(session) = controller
+        .backend
+        .open_volume(cx, &id, &credentials)
+        .await?
+    else {
+        tracing::warn!(
+            "its file system (id {}) is gone, and the volume with it",
+            id.fs_id()
+        );
+        return Ok(DeleteVolumeResponse {});
+    };
+    let _foreground = controller.trail.foreground(&session);
+    let deleted = delete(controller, cx, held, &session, id.uuid()).await;
+    deleted.map_err(|error| session.explain(error))?;
+    Ok(DeleteVolumeResponse {})
+}
+
+async fn delete(
+    controller: &Controller,
+    cx: &Context,
+    held: &Held,
+    session: &Session,
+    uuid: &VolumeUuid,
+) -> Result<(), Error> {
+    let record = session.journal.lookup(cx, uuid).await?;
+    let name = record
+        .as_ref()
+        .and_then(|record| record.request_name.clone());
+    // A repeat of the volume's creation must not find it half gone.
+    let _name = name
+        .map(|name| held.also(Key::VolumeName(name)))
+        .transpose()?;
+    controller.trail.forget(uuid);
+    match record {
+        Some(record) => {
+            check_served(&record)?;
+            remove(cx, session, &session.subvolume(&record)).await?;
+            Ok(session.journal.release(cx, &record).await?)
+        }
+        // No record: an earlier deletion ended after it, or ceph-csi's did before its key.
+        None => {
+            let record = Record::without_journal(uuid);
+            remove(cx, session, &session.subvolume(&record)).await?;
+            Ok(session.journal.drop_keys_to(cx, uuid).await?)
+        }
+    }
+}
+
+async fn remove(cx: &Context, session: &Session, at: &Subvolume) -> Result<(), Error> {
+    let retaining = session.subvolumes.remove(cx, at, Snapshots::Retain).await;
+    let removed = match retaining {
+        // Subvolumes of old Ceph releases cannot retain snapshots.
+        Err(error) if error.kind == ErrorKind::Invalid => {
+            session.subvolumes.remove(cx, at, Snapshots::Forbid).await
+        }
+        other => other,
+    };
+    match removed {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        _ => Ok(()),
+    }
+}

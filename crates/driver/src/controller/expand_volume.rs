@@ -1,0 +1,94 @@
+//! ControllerExpandVolume: a larger quota, while the volume is in use. It never shrinks one.
+//!
+//! | code | when | what the sidecar does |
+//! |---|---|---|
+//! | OK | the quota is at least what was asked | done: no node has to do anything |
+//! | INVALID_ARGUMENT | a field or secret is wrong | marks the resize as infeasible |
+//! | NOT_FOUND | no such volume | marks the resize as infeasible |
+//! | OUT_OF_RANGE | no size satisfies the range, or the volume is beyond the limit | infeasible |
+//! | ABORTED, DEADLINE_EXCEEDED, UNAVAILABLE | may still be going on | asks again |
+
+use ceph::Context;
+use csi_proto::v1::{ControllerExpandVolumeRequest, ControllerExpandVolumeResponse};
+
+use super::{Controller, check_served};
+use crate::backend::Session;
+use crate::error::Error;
+use crate::journal::{Details, Record};
+use crate::operations::{Held, Key};
+use crate::request::ExpandVolume;
+use crate::size::SizeRange;
+
+/// Serves the request.
+pub(super) async fn run(
+    controller: &Controller,
+    cx: &Context,
+    held: &Held,
+    request: &ControllerExpandVolumeRequest,
+) -> Result<ControllerExpandVolumeResponse, Error> {
+    let request = ExpandVolume::parse(request)?;
+    let (volume, credentials) = (&request.volume, &request.credentials);
+    let (session, record) = controller.open_record(cx, volume, credentials).await?;
+    let name = record.request_name.clone();
+    let _name = name
+        .map(|name| held.also(Key::VolumeName(name)))
+        .transpose()?;
+    check_served(&record)?;
+    let _foreground = controller.trail.foreground(&session);
+    let expanded = expand(cx, &session, volume, &record, request.size).await;
+    let capacity = expanded.map_err(|error| session.explain(error))?;
+    Ok(ControllerExpandVolumeResponse {
+        capacity_bytes: capacity.cast_signed(),
+        node_expansion_required: false,
+    })
+}
+
+/// Returns the quota that the volume has afterwards.
+async fn expand(
+    cx: &Context,
+    session: &Session,
+    volume: &str,
+    record: &Record,
+    range: SizeRange,
+) -> Result<u64, Error> {
+    let at = session.subvolume(record);
+    let absent = |error: ceph::Error| {
+        if error.is_not_found() {
+            Error::NoVolume {
+                id: volume.to_owned(),
+                why: error.to_string(),
+            }
+        } else {
+            error.into()
+        }
+    };
+    let wanted = range.quota();
+    let noted = record.details.as_ref().and_then(|details| details.size);
+    // Ours and smaller so far: one command. Else the present quota decides.
+    if noted.is_none_or(|noted| noted >= wanted) {
+        let info = session.subvolumes.info(cx, &at).await.map_err(absent)?;
+        match info.quota {
+            Some(quota) if range.admits(Some(quota)) => return Ok(quota),
+            Some(quota) if quota >= wanted => return Err(Error::BeyondLimit { quota }),
+            _ => {}
+        }
+    }
+    session
+        .subvolumes
+        .resize(cx, &at, wanted)
+        .await
+        .map_err(absent)?;
+    let pool = record
+        .details
+        .as_ref()
+        .and_then(|details| details.pool.clone());
+    if record.details.is_some() {
+        let details = Details {
+            size: Some(wanted),
+            pool,
+            group: at.group,
+        };
+        session.journal.note(cx, &record.uuid, &details).await?;
+    }
+    Ok(wanted)
+}

@@ -1,0 +1,63 @@
+//! From a volume id to its record, for RPCs that need the volume to be there.
+
+use ceph::Context;
+
+use super::Controller;
+use crate::backend::Session;
+use crate::credentials::Credentials;
+use crate::error::Error;
+use crate::ids::VolumeId;
+use crate::journal::Record;
+
+impl Controller {
+    /// The file system and the record of the volume `id`.
+    ///
+    /// # Errors
+    /// [`Error::NotDynamic`]; [`Error::NoVolume`] if its file system is gone. A missing record is no
+    /// error, as ceph-csi can leave a volume without.
+    pub(super) async fn open_record(
+        &self,
+        cx: &Context,
+        id: &str,
+        credentials: &Credentials,
+    ) -> Result<(Session, Record), Error> {
+        let no_volume = |why: String| Error::NoVolume {
+            id: id.to_owned(),
+            why,
+        };
+        let decoded = VolumeId::decode(id).map_err(Error::NotDynamic)?;
+        let session = self.backend.open_volume(cx, &decoded, credentials).await?;
+        let session = session.ok_or_else(|| {
+            let (fs, cluster) = (decoded.fs_id(), decoded.cluster_id());
+            no_volume(format!(
+                "cluster `{cluster}` has no file system with id {fs}"
+            ))
+        })?;
+        let record = session.journal.lookup(cx, decoded.uuid()).await;
+        let record = record.map_err(|error| session.explain(error.into()))?;
+        let record = record.unwrap_or_else(|| Record::without_journal(decoded.uuid()));
+        Ok((session, record))
+    }
+}
+
+/// Refuses volumes that this release would treat wrongly.
+///
+/// # Errors
+/// [`Error::Unserved`].
+pub(crate) fn check_served(record: &Record) -> Result<(), Error> {
+    if let Some(snapshot) = &record.backing_snapshot {
+        let what = format!("a volume that shows the snapshot `{snapshot}`");
+        return Err(Error::Unserved {
+            what,
+            cure: "use ceph-csi for this volume",
+        });
+    }
+    if let Some(kms) = &record.kms_id {
+        let what = format!("an encrypted volume (KMS `{kms}`)");
+        return Err(Error::Unserved {
+            what,
+            cure: "use ceph-csi for this volume",
+        });
+    }
+    Ok(())
+}

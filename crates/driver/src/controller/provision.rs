@@ -1,0 +1,208 @@
+//! The plan of CreateVolume: reserve the name, make the subvolume, learn its path.
+
+use ceph::subvolume::{CreateOptions, Snapshots};
+use ceph::{Context, ErrorKind, Subvolume};
+
+use crate::backend::Session;
+use crate::error::Error;
+use crate::journal::{NewRecord, Record, Reservation};
+use crate::request::CreateVolume;
+
+/// A volume that exists.
+pub(super) struct Provisioned {
+    pub(super) record: Record,
+    /// Path of its data directory.
+    pub(super) path: String,
+    /// Quota in bytes.
+    pub(super) quota: Option<u64>,
+}
+
+/// Makes the volume, or finds it.
+pub(super) async fn provision(
+    cx: &Context,
+    session: &Session,
+    request: &CreateVolume,
+    new: &NewRecord,
+) -> Result<Provisioned, Error> {
+    match session.journal.reserve(cx, &request.name, new).await? {
+        Reservation::New(record) => make(cx, session, record, new).await,
+        Reservation::Found(record) => find(cx, session, request, new, record).await,
+    }
+}
+
+/// The volume of an earlier call, which may have been cut short after the reservation.
+async fn find(
+    cx: &Context,
+    session: &Session,
+    request: &CreateVolume,
+    new: &NewRecord,
+    record: Record,
+) -> Result<Provisioned, Error> {
+    let at = session.subvolume(&record);
+    check_prefix(request, new, &record)?;
+    let admits = |size| request.size.is_none_or(|range| range.admits(size));
+    let noted = record
+        .details
+        .as_ref()
+        .filter(|details| admits(details.size));
+    let found = match noted {
+        // What we noted answers all but the path: one command instead of two.
+        Some(details) => {
+            check_pool(request, new, details.pool.as_deref())?;
+            let path = session.subvolumes.path(cx, &at).await;
+            path.map(|path| (path, details.size))
+        }
+        // Made by ceph-csi, or grown since: ask for the truth.
+        None => match session.subvolumes.info(cx, &at).await {
+            Ok(info) if !admits(info.quota) => return Err(other_size(request, info.quota)),
+            Ok(info) => {
+                let pool = record
+                    .details
+                    .as_ref()
+                    .map(|details| details.pool.as_deref());
+                check_pool(request, new, pool.unwrap_or(new.details.pool.as_deref()))?;
+                Ok((info.path, info.quota))
+            }
+            Err(error) => Err(error),
+        },
+    };
+    match found {
+        Ok((path, quota)) => Ok(Provisioned {
+            record,
+            path,
+            quota,
+        }),
+        Err(error) if error.is_not_found() => {
+            // Cut short before the subvolume, or deleted half way: it is as good as new.
+            let record = session.journal.renew(cx, record, new).await?;
+            make(cx, session, record, new).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes the subvolume of a reservation, or gives the reservation back. No error if the subvolume exists.
+async fn make(
+    cx: &Context,
+    session: &Session,
+    record: Record,
+    new: &NewRecord,
+) -> Result<Provisioned, Error> {
+    let at = session.subvolume(&record);
+    let options = CreateOptions {
+        size: new.details.size,
+        pool: new.details.pool.clone(),
+    };
+    let made = match session.subvolumes.create(cx, &at, &options).await {
+        Ok(()) => session.subvolumes.path(cx, &at).await,
+        // Ceph did not even begin.
+        Err(error) if is_refusal(&error) => {
+            session.journal.release(cx, &record).await?;
+            return Err(refusal(error, &at, new));
+        }
+        Err(error) => Err(error),
+    };
+    match made {
+        Ok(path) => Ok(Provisioned {
+            record,
+            path,
+            quota: new.details.size,
+        }),
+        Err(error) => {
+            give_back(cx, session, &record, &at, &error).await?;
+            Err(refusal(error, &at, new))
+        }
+    }
+}
+
+fn is_refusal(error: &ceph::Error) -> bool {
+    match error.kind {
+        ErrorKind::PermissionDenied
+        | ErrorKind::NotFound
+        | ErrorKind::GroupNotFound
+        | ErrorKind::Unsupported => true,
+        // Without an answer of Ceph it was not sent.
+        ErrorKind::Invalid => error.errno.is_none(),
+        _ => false,
+    }
+}
+
+/// Removes what may have been made, and gives the name back, after a failure that the sidecar takes as
+/// final and nobody else will clean up after. Where the effect is unknown, or cannot be undone, the
+/// reservation stays for the repeat.
+async fn give_back(
+    cx: &Context,
+    session: &Session,
+    record: &Record,
+    at: &Subvolume,
+    error: &ceph::Error,
+) -> Result<(), Error> {
+    let unknown_effect = matches!(
+        error.kind,
+        ErrorKind::TimedOut | ErrorKind::Unreachable | ErrorKind::Busy | ErrorKind::Locked
+    );
+    if unknown_effect {
+        return Ok(());
+    }
+    match session.subvolumes.remove(cx, at, Snapshots::Forbid).await {
+        Err(removal) if !removal.is_not_found() => {
+            tracing::warn!("{error}; and what was made could not be removed: {removal}");
+            Ok(())
+        }
+        _ => Ok(session.journal.release(cx, record).await?),
+    }
+}
+
+/// What a refused creation means for the one who wrote the StorageClass.
+fn refusal(error: ceph::Error, at: &Subvolume, new: &NewRecord) -> Error {
+    match (error.kind, &new.details.pool) {
+        (ErrorKind::GroupNotFound, _) => Error::NoGroup {
+            fs: at.fs.clone(),
+            group: at.group.clone(),
+        },
+        (ErrorKind::Invalid, Some(pool)) if error.errno.is_some() => {
+            let why = format!("Ceph does not take `{pool}`: {}", error.detail);
+            crate::request::Error::invalid("parameters.pool", why).into()
+        }
+        _ => error.into(),
+    }
+}
+
+fn check_prefix(request: &CreateVolume, new: &NewRecord, record: &Record) -> Result<(), Error> {
+    if record.subvolume.starts_with(&new.name_prefix) {
+        return Ok(());
+    }
+    let why = format!(
+        "its subvolume is `{}`, not `{}...`",
+        record.subvolume, new.name_prefix
+    );
+    Err(Error::Incompatible {
+        name: request.name.clone(),
+        why,
+    })
+}
+
+fn check_pool(request: &CreateVolume, new: &NewRecord, pool: Option<&str>) -> Result<(), Error> {
+    let asked = new.details.pool.as_deref();
+    if asked == pool {
+        return Ok(());
+    }
+    let name =
+        |pool: Option<&str>| pool.map_or("the default pool".to_owned(), |p| format!("pool `{p}`"));
+    let why = format!("is in {}, not in {}", name(pool), name(asked));
+    Err(Error::Incompatible {
+        name: request.name.clone(),
+        why,
+    })
+}
+
+fn other_size(request: &CreateVolume, quota: Option<u64>) -> Error {
+    let why = quota.map_or("has no quota".to_owned(), |quota| {
+        format!("has {quota} bytes")
+    });
+    let why = format!("{why}, which the capacity range does not admit");
+    Error::Incompatible {
+        name: request.name.clone(),
+        why,
+    }
+}

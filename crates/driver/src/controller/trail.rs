@@ -1,0 +1,122 @@
+//! Metadata that follows its volume: the names of PVC and PV are set on the subvolume after the answer
+//! is out, as nobody waits for them and each costs a manager command.
+//!
+//! What is pending stands in the volume's journal record, so nothing is lost with the process: the
+//! next one looks for such records when it first opens a file system. One lane per file system works
+//! on two volumes at once, yields to requests for some seconds, and backs off while Ceph fails.
+
+mod lane;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+pub(super) use lane::Foreground;
+use lane::Lane;
+
+use crate::backend::Session;
+use crate::ids::VolumeUuid;
+use crate::journal::Record;
+
+/// The lanes, by cluster, file system and namespace.
+#[derive(Debug, Default)]
+pub(super) struct Trail {
+    lanes: Mutex<HashMap<LaneKey, Arc<Lane>>>,
+}
+
+type LaneKey = (String, i64, String);
+
+/// The metadata of one volume.
+#[derive(Clone, Debug)]
+struct Job {
+    session: Session,
+    record: Record,
+    since: Instant,
+    failures: u32,
+}
+
+impl Trail {
+    /// Notes that a request is at work on this file system, until the answer is dropped: metadata
+    /// yields to it. The first request of a file system also makes the trail look for what an earlier
+    /// process left.
+    pub(super) fn foreground(&self, session: &Session) -> Foreground {
+        let (lane, is_new) = self.lane(session);
+        if is_new {
+            Arc::clone(&lane).resume(session.clone());
+        }
+        lane.foreground()
+    }
+
+    /// Sets the pending metadata of a volume, some time.
+    pub(super) fn push(&self, session: &Session, record: &Record) {
+        if !record.pending_metadata.is_empty() {
+            let (lane, _) = self.lane(session);
+            lane.push(Job::new(session, record));
+        }
+    }
+
+    /// Drops what is pending for a volume that is being deleted.
+    pub(super) fn forget(&self, uuid: &VolumeUuid) {
+        for lane in self.all() {
+            lane.forget(uuid);
+        }
+    }
+
+    /// Sets what is pending without yielding any more, at most for `grace`.
+    pub(super) async fn drain(&self, grace: Duration) {
+        let deadline = tokio::time::Instant::now() + grace;
+        for lane in self.all() {
+            if tokio::time::timeout_at(deadline, lane.drain())
+                .await
+                .is_err()
+            {
+                tracing::warn!(
+                    "metadata of {} volumes is still pending; the next process sets it",
+                    lane.len()
+                );
+            }
+        }
+    }
+
+    fn lane(&self, session: &Session) -> (Arc<Lane>, bool) {
+        let cluster = &session.cluster;
+        let key = (
+            cluster.monitors.clone(),
+            session.filesystem.id,
+            cluster.rados_namespace.clone(),
+        );
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut is_new = false;
+        let lane = lanes.entry(key).or_insert_with(|| {
+            is_new = true;
+            Arc::default()
+        });
+        (Arc::clone(lane), is_new)
+    }
+
+    fn all(&self) -> Vec<Arc<Lane>> {
+        self.lanes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
+    }
+}
+
+impl Job {
+    fn new(session: &Session, record: &Record) -> Self {
+        Self {
+            session: session.clone(),
+            record: record.clone(),
+            since: Instant::now(),
+            failures: 0,
+        }
+    }
+
+    fn pending(&self) -> &BTreeMap<String, String> {
+        &self.record.pending_metadata
+    }
+}

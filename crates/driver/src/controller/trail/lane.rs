@@ -1,0 +1,308 @@
+//! The pending metadata of one file system.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ceph::{Context, ErrorKind};
+use futures::StreamExt as _;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::Job;
+use crate::backend::Session;
+use crate::ids::VolumeUuid;
+use crate::journal::Entry;
+
+/// Jobs in memory; what comes beyond stays in the journal and is looked up when these are done.
+const MOST_JOBS: usize = 10_000;
+/// No request for this long means that there is time for metadata.
+const QUIET: Duration = Duration::from_millis(20);
+/// A job that has yielded this long goes in between requests.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Time for one command.
+const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+/// Failures of one job before it is left to the next process.
+const MOST_FAILURES: u32 = 8;
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(2);
+/// Volumes worked on at once: the manager works off one command after the other, and this way has the
+/// next one at hand.
+const AT_ONCE: usize = 2;
+/// Records read at once while looking for pending metadata.
+const LOOKUPS: usize = 8;
+
+/// Jobs, and the tasks that work on them while there are any.
+#[derive(Debug)]
+pub(super) struct Lane {
+    jobs: Mutex<Jobs>,
+    /// Number of jobs, for who waits for the end.
+    left: watch::Sender<usize>,
+    requests: watch::Sender<Requests>,
+    draining: AtomicBool,
+    /// This Ceph release has no subvolume metadata.
+    unsupported: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Jobs {
+    queue: VecDeque<Job>,
+    /// What the workers have in hand, and whether it was forgotten meanwhile.
+    current: Vec<(VolumeUuid, bool)>,
+    workers: usize,
+    /// Something did not fit: look it up in the journal when the queue is empty.
+    overflow: Option<Session>,
+}
+
+/// Requests at work.
+#[derive(Debug)]
+struct Requests {
+    running: usize,
+    /// When one came or went last.
+    last: Instant,
+}
+
+/// A request at work; metadata yields until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Foreground(Arc<Lane>);
+
+impl Default for Lane {
+    fn default() -> Self {
+        Self {
+            jobs: Mutex::default(),
+            left: watch::Sender::new(0),
+            requests: watch::Sender::new(Requests {
+                running: 0,
+                last: Instant::now(),
+            }),
+            draining: AtomicBool::new(false),
+            unsupported: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Lane {
+    pub(super) fn foreground(self: &Arc<Self>) -> Foreground {
+        self.requests.send_modify(|requests| {
+            requests.running += 1;
+            requests.last = Instant::now();
+        });
+        Foreground(Arc::clone(self))
+    }
+
+    /// Adds a job unless the volume has one, and sees to it that somebody works.
+    pub(super) fn push(self: &Arc<Self>, job: Job) {
+        if self.unsupported.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut jobs = self.lock();
+        if jobs.has(&job.record.uuid) {
+            return;
+        }
+        if jobs.queue.len() >= MOST_JOBS {
+            jobs.overflow = Some(job.session);
+            return;
+        }
+        jobs.queue.push_back(job);
+        self.left.send_replace(jobs.len());
+        if jobs.workers < AT_ONCE {
+            jobs.workers += 1;
+            tokio::spawn(Arc::clone(self).work());
+        }
+    }
+
+    pub(super) fn forget(&self, uuid: &VolumeUuid) {
+        let mut jobs = self.lock();
+        jobs.queue.retain(|job| job.record.uuid != *uuid);
+        for (current, forgotten) in &mut jobs.current {
+            *forgotten |= current == uuid;
+        }
+        self.left.send_replace(jobs.len());
+    }
+
+    /// Looks in the journal for records with pending metadata.
+    pub(super) fn resume(self: Arc<Self>, session: Session) {
+        tokio::spawn(async move {
+            if let Err(error) = self.scan(&session).await {
+                tracing::warn!("pending metadata could not be looked up: {error}");
+            }
+        });
+    }
+
+    /// Returns when nothing is left. From now on metadata does not yield any more.
+    pub(super) async fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.requests.send_modify(|_| {});
+        // The sender lives as long as `self`, so waiting cannot fail.
+        let _ = self.left.subscribe().wait_for(|left| *left == 0).await;
+    }
+
+    pub(super) fn len(&self) -> usize {
+        *self.left.borrow()
+    }
+
+    async fn scan(self: &Arc<Self>, session: &Session) -> Result<(), crate::journal::Error> {
+        let mut after = String::new();
+        loop {
+            let cx = Context::with_timeout(COMMAND_LIMIT);
+            let (entries, more) = session.journal.page(&cx, &after).await?;
+            after = entries
+                .last()
+                .map(|entry| entry.request_name.clone())
+                .unwrap_or_default();
+            let lookups = entries
+                .into_iter()
+                .map(|entry| self.resume_entry(&cx, session, entry));
+            futures::stream::iter(lookups)
+                .buffer_unordered(LOOKUPS)
+                .collect::<Vec<()>>()
+                .await;
+            if !more || after.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn resume_entry(self: &Arc<Self>, cx: &Context, session: &Session, entry: Entry) {
+        match session.journal.lookup(cx, &entry.uuid).await {
+            Ok(Some(record)) if !record.pending_metadata.is_empty() => {
+                self.push(Job::new(session, &record));
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!("pending metadata of {}: {error}", entry.uuid),
+        }
+    }
+
+    /// Works until no job is left.
+    async fn work(self: Arc<Self>) {
+        while let Some(mut job) = self.next() {
+            let uuid = job.record.uuid.clone();
+            let mut again = None;
+            if let Err(error) = self.run(&job).await {
+                job.failures += 1;
+                if job.failures < MOST_FAILURES {
+                    tracing::warn!("metadata of {uuid} will be tried again: {error}");
+                    tokio::time::sleep(pause(job.failures)).await;
+                    again = Some(job);
+                } else {
+                    tracing::warn!("metadata of {uuid} is left to the next process: {error}");
+                }
+            }
+            let mut jobs = self.lock();
+            jobs.put_down(&uuid, again);
+            self.left.send_replace(jobs.len());
+        }
+    }
+
+    /// Takes the next job in hand, or lets the worker go.
+    fn next(self: &Arc<Self>) -> Option<Job> {
+        let mut jobs = self.lock();
+        if let Some(job) = jobs.queue.pop_front() {
+            jobs.current.push((job.record.uuid.clone(), false));
+            return Some(job);
+        }
+        jobs.workers -= 1;
+        if let Some(session) = jobs.overflow.take() {
+            Arc::clone(self).resume(session);
+        }
+        None
+    }
+
+    async fn run(&self, job: &Job) -> Result<(), crate::journal::Error> {
+        let at = job.session.subvolume(&job.record);
+        for (key, value) in job.pending() {
+            self.quiet(job).await;
+            if self.lock().is_forgotten(&job.record.uuid) {
+                return Ok(());
+            }
+            let cx = Context::with_timeout(COMMAND_LIMIT);
+            match job
+                .session
+                .subvolumes
+                .set_metadata(&cx, &at, key, value)
+                .await
+            {
+                Ok(()) => {}
+                // Deleted meanwhile, by us or by others.
+                Err(error) if error.is_not_found() => return Ok(()),
+                Err(error) if error.kind == ErrorKind::Unsupported => {
+                    self.unsupported.store(true, Ordering::Relaxed);
+                    tracing::warn!("subvolumes get no metadata: {error}");
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let cx = Context::with_timeout(COMMAND_LIMIT);
+        job.session
+            .journal
+            .metadata_done(&cx, &job.record.uuid)
+            .await
+    }
+
+    /// Waits for a pause between requests, as long as the job has patience.
+    async fn quiet(&self, job: &Job) {
+        let impatient = tokio::time::Instant::from_std(job.since + PATIENCE);
+        let pause = async {
+            let mut requests = self.requests.subscribe();
+            while !self.draining.load(Ordering::Relaxed) {
+                let quiet_at = {
+                    let seen = requests.borrow_and_update();
+                    (seen.running == 0).then_some(seen.last + QUIET)
+                };
+                let Some(quiet_at) = quiet_at else {
+                    // The sender lives as long as `self`, so waiting cannot fail.
+                    let _ = requests.changed().await;
+                    continue;
+                };
+                let changed = tokio::time::timeout_at(quiet_at, requests.changed()).await;
+                if changed.is_err() {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout_at(impatient, pause).await;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Jobs> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Jobs {
+    fn len(&self) -> usize {
+        self.queue.len() + self.current.len()
+    }
+
+    fn has(&self, uuid: &VolumeUuid) -> bool {
+        self.current.iter().any(|(current, _)| current == uuid)
+            || self.queue.iter().any(|job| job.record.uuid == *uuid)
+    }
+
+    fn is_forgotten(&self, uuid: &VolumeUuid) -> bool {
+        self.current.contains(&(uuid.clone(), true))
+    }
+
+    /// Lets go of a job; one to be done again goes behind the others, unless it was forgotten meanwhile.
+    fn put_down(&mut self, uuid: &VolumeUuid, again: Option<Job>) {
+        let again = again.filter(|_| !self.is_forgotten(uuid));
+        self.current.retain(|(current, _)| current != uuid);
+        self.queue.extend(again);
+    }
+}
+
+impl Drop for Foreground {
+    fn drop(&mut self) {
+        self.0.requests.send_modify(|requests| {
+            requests.running -= 1;
+            requests.last = Instant::now();
+        });
+    }
+}
+
+fn pause(failures: u32) -> Duration {
+    FIRST_PAUSE
+        .saturating_mul(1 << failures.saturating_sub(1).min(10))
+        .min(LONGEST_PAUSE)
+}

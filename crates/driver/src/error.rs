@@ -1,0 +1,120 @@
+//! Everything that can fail in an RPC. Each variant says what was wrong with what; which gRPC code
+//! that becomes is decided in [`crate::status`] alone.
+
+use crate::{config, credentials, ids, journal, mount, node, operations, request, size};
+
+/// An RPC that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request itself is wrong.
+    #[error(transparent)]
+    Request(#[from] request::Error),
+    /// No size satisfies the capacity range.
+    #[error(transparent)]
+    Size(#[from] size::Error),
+    /// The clusterID makes ids that are too long.
+    #[error(transparent)]
+    ClusterIdTooLong(#[from] ids::TooLong),
+    /// The secrets do not hold a usable cephx user and key.
+    #[error(transparent)]
+    Credentials(#[from] credentials::Error),
+    /// config.json has no answer.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// The driver itself cannot work.
+    #[error("not ready: {0}")]
+    NotReady(#[source] config::Error),
+    /// A stored volume names a cluster that config.json has no answer for.
+    #[error("volume `{volume}`: {source}")]
+    ConfigOfVolume {
+        /// The volume id.
+        volume: String,
+        /// Why.
+        source: config::Error,
+    },
+    /// The StorageClass names a file system that is not there.
+    #[error("`parameters.fsName`: {0}")]
+    UnknownFilesystem(#[source] ceph::Error),
+    /// The subvolume group of config.json is not there.
+    #[error(
+        "subvolume group `{group}` of file system `{fs}` does not exist; create it once with \
+         `ceph fs subvolumegroup create {fs} {group}`, or set cephFS.subvolumeGroup in config.json"
+    )]
+    NoGroup {
+        /// File system.
+        fs: String,
+        /// Group.
+        group: String,
+    },
+    /// The subvolume group of a volume is not there, which says nothing about the volume.
+    #[error(
+        "{0}; the volume was made in a group that is gone, or cephFS.subvolumeGroup in config.json no \
+         longer names the group it was made in"
+    )]
+    OtherGroup(#[source] ceph::Error),
+    /// Only volumes that CreateVolume made can be the object of the RPC.
+    #[error("{0}; only dynamic volumes have this operation")]
+    NotDynamic(#[source] ids::DecodeError),
+    /// There is no such volume.
+    #[error("volume `{id}` does not exist: {why}")]
+    NoVolume {
+        /// The volume id.
+        id: String,
+        /// How we know.
+        why: String,
+    },
+    /// The name is taken by a volume that is not what is asked for.
+    #[error("volume `{name}` exists already and {why}; delete it or ask by another name")]
+    Incompatible {
+        /// Request name.
+        name: String,
+        /// What differs.
+        why: String,
+    },
+    /// The volume is larger than the limit of the request.
+    #[error(
+        "the volume has {quota} bytes already, more than `capacity_range.limit_bytes` admits, and \
+         volumes never shrink"
+    )]
+    BeyondLimit {
+        /// Its quota.
+        quota: u64,
+    },
+    /// The volume is of a kind that this release does not serve.
+    #[error("{what} is not served by this release of spirula: {cure}")]
+    Unserved {
+        /// What was met.
+        what: String,
+        /// What to do.
+        cure: &'static str,
+    },
+    /// The cephx user may not do what the step needs.
+    #[error("{source}; {cure}")]
+    Caps {
+        /// Ceph's refusal.
+        source: ceph::Error,
+        /// The command that grants what is missing.
+        cure: String,
+    },
+    /// Ceph failed.
+    #[error(transparent)]
+    Ceph(#[from] ceph::Error),
+    /// The journal failed.
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+    /// The node is not as the request supposes.
+    #[error(transparent)]
+    Path(#[from] node::PathError),
+    /// Mounting or unmounting failed.
+    #[error(transparent)]
+    Mount(#[from] mount::Error),
+    /// Another request is at the same thing.
+    #[error(transparent)]
+    Busy(#[from] operations::Busy),
+    /// The deadline has passed.
+    #[error(transparent)]
+    Expired(#[from] operations::Expired),
+    /// A defect of the driver.
+    #[error("the request made the driver panic, which is a defect of it: {0}")]
+    Panicked(String),
+}

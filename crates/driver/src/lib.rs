@@ -1,0 +1,25 @@
+//! CSI driver for CephFS.
+
+pub mod backend;
+pub mod ceph_conf;
+pub mod cli;
+pub mod config;
+pub mod controller;
+pub mod credentials;
+pub mod error;
+pub mod identity;
+pub mod ids;
+pub mod journal;
+pub mod liveness;
+pub mod logging;
+pub mod mount;
+pub mod node;
+pub mod operations;
+pub mod pid_limit;
+pub mod request;
+pub mod rpc;
+pub mod server;
+pub mod shutdown;
+pub mod size;
+pub mod status;
+pub mod suggest;

@@ -1,0 +1,104 @@
+//! `--type=liveness`: calls Probe of the driver in the next container again and again, and shows the
+//! outcome as the gauge `csi_liveness` to Prometheus.
+
+mod metrics;
+mod probe;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use tokio::net::TcpListener;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::LivenessSettings;
+use crate::logging::extended;
+
+/// How long open HTTP connections may hold up the end.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// Why the probe could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address cannot be listened on.
+    #[error("cannot listen for HTTP on {address} (POD_IP and --metricsport)")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The HTTP server ended.
+    #[error("HTTP server failed")]
+    Serve(#[source] io::Error),
+}
+
+/// What the HTTP server shows.
+#[derive(Debug)]
+struct Shown {
+    path: String,
+    alive: AtomicBool,
+    started: SystemTime,
+}
+
+/// Probes and answers until `shutdown`.
+pub async fn run(settings: LivenessSettings, shutdown: CancellationToken) -> Result<(), Error> {
+    let address = settings.listen;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| Error::Listen { address, source })?;
+    let address = listener.local_addr().unwrap_or(address);
+    tracing::info!(
+        "{} probes {} and answers on http://{address}{}",
+        settings.driver_name,
+        settings.endpoint,
+        settings.path,
+    );
+    let shown = Arc::new(Shown {
+        path: settings.path.clone(),
+        alive: AtomicBool::new(false),
+        started: SystemTime::now(),
+    });
+    let router = Router::new()
+        .fallback(answer)
+        .with_state(Arc::clone(&shown));
+    let server =
+        axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    tokio::select! {
+        ended = server => ended.map_err(Error::Serve),
+        () = probe_again_and_again(&settings, &shown) => Ok(()),
+        () = async { shutdown.cancelled().await; tokio::time::sleep(CLOSING).await } => Ok(()),
+    }
+}
+
+async fn probe_again_and_again(settings: &LivenessSettings, shown: &Shown) {
+    let mut ticks = tokio::time::interval(settings.poll_time);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let outcome = probe::run(&settings.endpoint, settings.timeout).await;
+        match &outcome {
+            Ok(()) => extended!("probe of {}: ready", settings.endpoint),
+            Err(error) => tracing::error!("probe of {} failed: {error}", settings.endpoint),
+        }
+        shown.alive.store(outcome.is_ok(), Ordering::Relaxed);
+    }
+}
+
+async fn answer(State(shown): State<Arc<Shown>>, uri: Uri) -> Response {
+    if uri.path() != shown.path {
+        let text = format!("metrics are at {}\n", shown.path);
+        return (StatusCode::NOT_FOUND, text).into_response();
+    }
+    let text = metrics::text(shown.alive.load(Ordering::Relaxed), shown.started);
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
+}

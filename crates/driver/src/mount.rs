@@ -1,0 +1,195 @@
+//! Mounting: what the node service asks of the operating system.
+//!
+//! [`Mounts`] is the boundary. [`Linux`] implements it with system calls and the Ceph clients;
+//! a second implementation in memory lets tests fail or kill it at any step. Nothing here knows CSI.
+//!
+//! Three rules keep a dead cluster from taking the driver down with it: what is mounted is learnt from
+//! the mount table and never by looking at the mount; a path is made canonical without touching its
+//! last component; and every call that can hang runs where it can be left behind at the deadline.
+
+mod cephfs;
+mod command;
+mod failure;
+mod fuse;
+mod helper;
+mod key_file;
+mod linux;
+pub mod memory;
+mod monitors;
+mod mounter;
+mod options;
+mod path;
+mod place;
+mod probe;
+mod stats;
+mod table;
+mod unmount;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ceph::Context;
+
+use crate::ceph_conf;
+
+pub use cephfs::{CephFs, Serving};
+pub use command::Error as CommandError;
+pub use failure::{Cause, Failure};
+pub use fuse::Fuse;
+pub use linux::Linux;
+pub use mounter::{Mounter, MounterKind, UnknownMounter};
+pub use options::{Access, MountFlags, MountOptions, OptionSources};
+pub use place::Place;
+pub use stats::Usage;
+pub use table::{Mount, MountTable, ParseError};
+pub use unmount::{Unmounted, Users};
+
+/// What the node service asks of the operating system.
+///
+/// Contract of every method: it answers before the deadline of its [`Context`] (what it started may
+/// still take effect later), never waits on a mounted file system on the caller's thread, and can be
+/// repeated: repeating a call that has taken effect either succeeds or is told apart by the table.
+/// Paths are canonical, as [`Mounts::locate`] returns them, unless said otherwise.
+#[async_trait]
+pub trait Mounts: Send + Sync + std::fmt::Debug {
+    /// Makes a path canonical and reads the mount table. `None` if the parent directory of the path
+    /// does not exist.
+    async fn locate(&self, cx: &Context, path: &Path) -> Result<Option<Place>, Error>;
+
+    /// What is mounted now.
+    async fn table(&self, cx: &Context) -> Result<MountTable, Error>;
+
+    /// Checks that a directory, and not a link to one, is there: [`Error::NoDirectory`] if not. Must not
+    /// be asked of a mount point.
+    async fn check_dir(&self, cx: &Context, path: &Path) -> Result<(), Error>;
+
+    /// Creates a directory and its missing parents, readable by owner and group, and returns its
+    /// canonical path. One that is there is fine if it passes [`Mounts::check_dir`]. The path need not
+    /// be canonical.
+    async fn create_dir(&self, cx: &Context, path: &Path) -> Result<PathBuf, Error>;
+
+    /// Removes an empty directory; one that is gone is fine. [`Error::NotEmpty`] if it holds anything:
+    /// contents are never deleted.
+    async fn remove_dir(&self, cx: &Context, path: &Path) -> Result<(), Error>;
+
+    /// Mounts a CephFS at a directory. When it returns an error nothing of it is left mounted.
+    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<(), Error>;
+
+    /// What serves the mount `at`, as far as can be found out without asking it: `None` if unknown.
+    async fn serving(&self, cx: &Context, at: &Mount) -> Result<Option<Serving>, Error>;
+
+    /// Ends clients that were started for `at` but have not mounted there yet: what a stage that was
+    /// killed leaves behind. One that mounts before it can be ended leaves a dead mount.
+    async fn end_strays(&self, cx: &Context, at: &Path) -> Result<(), Error>;
+
+    /// Mounts the directory `source` a second time at `target`.
+    async fn bind(&self, cx: &Context, source: &Path, target: &Path) -> Result<(), Error>;
+
+    /// Gives the mount at `target` these flags instead of its present ones.
+    async fn set_flags(&self, cx: &Context, target: &Path, flags: MountFlags) -> Result<(), Error>;
+
+    /// Takes away the topmost mount at `target`; nothing mounted there is fine. Escalates when the
+    /// mount is dead or hangs, and says how far it had to go. [`Error::InUse`] if a live mount is busy.
+    async fn unmount(&self, cx: &Context, target: &Path, users: Users) -> Result<Unmounted, Error>;
+
+    /// Whether the file system at `path` answers. [`Error::Dead`] if its client is gone,
+    /// [`Error::Hangs`] if it does not answer.
+    async fn probe(&self, cx: &Context, path: &Path) -> Result<(), Error>;
+
+    /// Space and files of the file system at `path`; errors as for [`Mounts::probe`].
+    async fn usage(&self, cx: &Context, path: &Path) -> Result<Usage, Error>;
+
+    /// Whether this node can mount at all; errors name what is missing.
+    async fn check(&self, cx: &Context) -> Result<(), Error>;
+}
+
+/// What could not be done to which path.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The client has no ceph.conf to read.
+    #[error(transparent)]
+    CephConf(#[from] ceph_conf::Error),
+    /// A system call failed.
+    #[error("cannot {call} `{}`", path.display())]
+    Call {
+        /// What was tried.
+        call: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// A system call has not returned.
+    #[error(
+        "{call} `{}` has not returned for {:.1} s: the file system there may be waiting for a Ceph \
+         cluster that does not answer", path.display(), waited.as_secs_f64()
+    )]
+    Hangs {
+        /// What was tried.
+        call: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// How long ago.
+        waited: Duration,
+    },
+    /// The client of a mount is gone.
+    #[error("the mount at `{}` is dead", path.display())]
+    Dead {
+        /// The mount point.
+        path: PathBuf,
+        /// What the kernel answers to everything there.
+        source: io::Error,
+    },
+    /// Something is still open below a mount that is to go.
+    #[error(
+        "`{}` is in use and cannot be unmounted: a process has files open there or its working \
+         directory below; `fuser -vm {}` names it", path.display(), path.display()
+    )]
+    InUse {
+        /// The mount point.
+        path: PathBuf,
+    },
+    /// What should be a directory is none.
+    #[error("`{}` is not a directory", path.display())]
+    NoDirectory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A directory that should go holds something.
+    #[error(
+        "directory `{}` is not empty and stays: files were written to it while nothing was mounted \
+         there; move them away", path.display()
+    )]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The kernel's mount table was not understood.
+    #[error(transparent)]
+    Table(#[from] ParseError),
+    /// No client that can mount CephFS works on this node.
+    #[error("no CephFS client works on this node: {reasons}")]
+    NoMounter {
+        /// Each client and what it lacks.
+        reasons: String,
+    },
+    /// A program did not run to its end.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// The client could not mount.
+    #[error(transparent)]
+    Failure(#[from] Box<Failure>),
+    /// The client reported success, but nothing is mounted.
+    #[error(
+        "{client} reported success but nothing is mounted at `{}`: if the driver runs in a container, \
+         it needs the host's /dev/fuse and CAP_SYS_ADMIN", at.display()
+    )]
+    Vanished {
+        /// The client.
+        client: &'static str,
+        /// The mount point.
+        at: PathBuf,
+    },
+}

@@ -1,0 +1,101 @@
+//! ceph-fuse processes, found by their command lines.
+//!
+//! The mount table says `ceph-fuse` for all of them; which directory of which file system one serves is
+//! told by its arguments alone.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use super::super::{Serving, path};
+use super::CLIENT;
+
+/// A ceph-fuse process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) struct Daemon {
+    pub(in super::super) process: i32,
+    mount_point: PathBuf,
+    serving: Serving,
+}
+
+/// The ceph-fuse processes that were started for the mount point `at`.
+///
+/// Empty, too, when they run in a process namespace that is not visible from here.
+pub(in super::super) fn find(at: &Path) -> Vec<Daemon> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let processes = entries.flatten().filter_map(|entry| {
+        let process = entry.file_name().to_str()?.parse().ok()?;
+        Daemon::read(process)
+    });
+    processes.filter(|daemon| daemon.is_for(at)).collect()
+}
+
+impl Daemon {
+    fn read(process: i32) -> Option<Self> {
+        let directory = PathBuf::from(format!("/proc/{process}"));
+        let name = fs::read(directory.join("comm")).ok()?;
+        // A process that ends between the two reads has an empty command line.
+        (name.trim_ascii_end() == CLIENT.as_bytes())
+            .then(|| fs::read(directory.join("cmdline")).ok())?
+            .and_then(|line| Self::parse(process, &line))
+    }
+
+    /// `line` has a zero byte after each argument.
+    pub(super) fn parse(process: i32, line: &[u8]) -> Option<Self> {
+        let mut arguments = line.split(|&byte| byte == 0).map(OsStr::from_bytes).skip(1);
+        let mount_point = arguments.next().filter(|argument| !argument.is_empty())?;
+        let mut serving = Serving {
+            process: Some(process),
+            monitors: None,
+            name: None,
+            root: None,
+        };
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().map(|v| v.to_string_lossy().into_owned());
+            match argument.to_str() {
+                Some("-m") => serving.monitors = value(),
+                Some("-r") => serving.root = value(),
+                Some(text) => {
+                    if let Some(name) = text.strip_prefix("--client_mds_namespace=") {
+                        serving.name = Some(name.to_owned());
+                    }
+                }
+                None => {}
+            }
+        }
+        Some(Self {
+            process,
+            mount_point: OsString::from_vec(mount_point.as_bytes().to_vec()).into(),
+            serving,
+        })
+    }
+
+    /// Whether it has not mounted yet: it still has its key on standard input, which it lets go of when
+    /// it becomes a daemon.
+    pub(in super::super) fn is_starting(&self) -> bool {
+        let stdin = fs::read_link(format!("/proc/{}/fd/0", self.process));
+        stdin.is_ok_and(|target| target.as_os_str().as_bytes().starts_with(b"/memfd:"))
+    }
+
+    /// Whether it is still there, and not just as an entry that its parent has yet to take note of.
+    pub(in super::super) fn is_running(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process));
+        // `PID (NAME) STATE ...`
+        let state = stat.as_ref().ok().and_then(|stat| stat.rsplit_once(") "));
+        state.is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    }
+
+    /// What it serves.
+    pub(in super::super) fn serving(self) -> Serving {
+        self.serving
+    }
+
+    /// A daemon that the original started may name its mount point through a link.
+    fn is_for(&self, at: &Path) -> bool {
+        self.mount_point == at
+            || matches!(path::canonical(&self.mount_point), Ok(Some(path)) if path == at)
+    }
+}

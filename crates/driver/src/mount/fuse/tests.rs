@@ -1,0 +1,100 @@
+use std::sync::Arc;
+
+use super::daemon::Daemon;
+use super::*;
+use crate::ceph_conf::CephConf;
+use crate::mount::{MountOptions, OptionSources};
+
+fn fs(name: Option<&str>) -> CephFs {
+    let volume = OptionSources {
+        volume: "debug,ro",
+        ..OptionSources::default()
+    };
+    CephFs {
+        monitors: "192.0.2.1:6789,192.0.2.2:6789".to_owned(),
+        name: name.map(str::to_owned),
+        root: "/volumes/csi/v/u".to_owned(),
+        user: "node".to_owned(),
+        key: SecretString::from("AQthekey"),
+        fuse_options: MountOptions::merge(&volume),
+        kernel_options: MountOptions::default(),
+        net_namespace: None,
+        mounter: MounterKind::Fuse,
+    }
+}
+
+fn line(program: &Program) -> String {
+    let words: Vec<_> = program
+        .arguments
+        .iter()
+        .map(|word| word.to_string_lossy())
+        .collect();
+    format!("{} {}", program.name.display(), words.join(" "))
+}
+
+fn cx() -> Context {
+    Context::with_timeout(Duration::from_millis(30_500))
+}
+
+#[test]
+fn the_command_line_is_the_original_s_but_for_the_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let fuse = Fuse::new("ceph-fuse", Arc::new(CephConf::new(directory.path())));
+    let program = fuse
+        .program(&cx(), &fs(Some("cephfs")), Path::new("/stage"))
+        .unwrap();
+    let conf = directory.path().display();
+    assert_eq!(
+        line(&program).replace(&format!("{conf}/"), "/etc/ceph/"),
+        "ceph-fuse /stage -m 192.0.2.1:6789,192.0.2.2:6789 -c /etc/ceph/ceph.conf -n client.node \
+         --keyfile=/proc/self/fd/0 -r /volumes/csi/v/u -o nonempty,debug,ro \
+         --client_mds_namespace=cephfs --admin_socket= --log_file= --client_mount_timeout=29"
+    );
+    assert!(!format!("{program:?}").contains("AQthekey"));
+}
+
+#[test]
+fn another_network_namespace_is_entered_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let fuse = Fuse::new("ceph-fuse", Arc::new(CephConf::new(directory.path())));
+    let fs = CephFs {
+        net_namespace: Some("/var/run/netns/ceph".into()),
+        ..fs(None)
+    };
+    let program = fuse.program(&cx(), &fs, Path::new("/stage")).unwrap();
+    let line = line(&program);
+    let start = "nsenter --net=/var/run/netns/ceph -- ceph-fuse /stage -m ";
+    assert!(line.starts_with(start), "{line}");
+    assert!(!line.contains("client_mds_namespace"), "{line}");
+}
+
+#[test]
+fn what_a_daemon_serves_is_read_back_from_its_command_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let fuse = Fuse::new("ceph-fuse", Arc::new(CephConf::new(directory.path())));
+    let fs = fs(Some("cephfs"));
+    let program = fuse.program(&cx(), &fs, Path::new("/stage")).unwrap();
+    let mut bytes = b"ceph-fuse\0".to_vec();
+    for word in &program.arguments {
+        bytes.extend(word.as_encoded_bytes());
+        bytes.push(0);
+    }
+    let serving = Daemon::parse(7, &bytes).unwrap().serving();
+    assert_eq!(serving.process, Some(7));
+    assert_eq!(
+        serving.monitors.as_deref(),
+        Some("192.0.2.1:6789,192.0.2.2:6789")
+    );
+    assert_eq!(serving.differs_from(&fs), None);
+    let other = CephFs {
+        root: "/volumes/csi/w".to_owned(),
+        ..fs
+    };
+    assert!(serving.differs_from(&other).is_some());
+}
+
+#[test]
+fn a_process_without_arguments_is_no_daemon() {
+    assert_eq!(Daemon::parse(1, b""), None);
+    assert_eq!(Daemon::parse(1, b"ceph-fuse\0"), None);
+}

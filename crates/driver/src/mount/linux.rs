@@ -1,0 +1,338 @@
+//! [`Mounts`] by system calls.
+
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ceph::Context;
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions};
+
+use super::fuse::daemon::{self, Daemon};
+use super::unmount::{self, State};
+use super::{
+    CephFs, Error, Mount, MountFlags, MountTable, Mounter, Mounts, Place, Serving, Unmounted,
+    Usage, Users, helper, mounter, path, probe, stats,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// The mount table of this process.
+const MOUNTINFO: &str = "/proc/self/mountinfo";
+
+/// Owner root, readable by its group: as the original makes target directories.
+const DIRECTORY_MODE: u32 = 0o750;
+
+/// How long a mount may take to say whether it is dead.
+const PROBE: Duration = Duration::from_secs(1);
+
+/// What is kept of a deadline for clearing up after a mount that failed.
+const CLEAN_UP: Duration = Duration::from_secs(2);
+
+/// How long the end of a client is watched after its mount has gone. It first gives its
+/// capabilities back, which takes two or three seconds on a healthy cluster.
+const FAREWELL: Duration = Duration::from_mins(1);
+
+/// The operating system that the driver runs on.
+#[derive(Debug)]
+pub struct Linux {
+    mounters: Vec<Box<dyn Mounter>>,
+    attributes: probe::Probe<()>,
+    usage: probe::Probe<Usage>,
+}
+
+impl Linux {
+    /// With these clients, the preferred one first.
+    pub fn new(mounters: Vec<Box<dyn Mounter>>) -> Self {
+        Self {
+            mounters,
+            attributes: probe::Probe::new("stat", probe::attributes),
+            usage: probe::Probe::new("statfs", stats::usage),
+        }
+    }
+
+    async fn mount_with(
+        &self,
+        cx: &Context,
+        mounter: &dyn Mounter,
+        fs: &CephFs,
+        at: &Path,
+    ) -> Result<(), Error> {
+        let reserve = CLEAN_UP.min(cx.remaining() / 4);
+        let limited = cx.at_most(cx.remaining().saturating_sub(reserve));
+        mounter.mount(&limited, fs, at).await?;
+        let table = self.table(cx).await?;
+        match table.at(at) {
+            Some(mount) if mount.is_cephfs() => Ok(()),
+            _ => Err(Error::Vanished {
+                client: "the client",
+                at: at.to_owned(),
+            }),
+        }
+    }
+
+    /// Takes away what a client that was killed at its deadline has mounted.
+    async fn clean_up(&self, cx: &Context, at: &Path) {
+        let cx = Context::new(std::time::Instant::now() + CLEAN_UP, cx.progress().clone());
+        let half_made = match self.table(&cx).await {
+            Ok(table) => table.at(at).is_some_and(Mount::is_cephfs),
+            Err(_) => true,
+        };
+        if half_made && let Err(error) = self.unmount(&cx, at, Users::Nobody).await {
+            tracing::warn!("after a mount that failed: {error}");
+        }
+    }
+}
+
+/// A mount that is to go.
+struct Going<'a> {
+    linux: &'a Linux,
+    cx: &'a Context,
+    mount: &'a Mount,
+}
+
+#[async_trait]
+impl unmount::Look for Going<'_> {
+    async fn look(&self) -> Result<State, Error> {
+        let Self { linux, cx, mount } = self;
+        let table = linux.table(cx).await?;
+        let present = table.at(&mount.mount_point);
+        if present.is_none_or(|present| present.id != mount.id) {
+            return Ok(State::Gone);
+        }
+        let probed = linux
+            .attributes
+            .ask(&cx.at_most(PROBE), &mount.mount_point)
+            .await;
+        Ok(match probed {
+            Err(Error::Dead { .. } | Error::Hangs { .. }) => State::Broken,
+            _ => State::Alive,
+        })
+    }
+}
+
+#[async_trait]
+impl Mounts for Linux {
+    async fn locate(&self, cx: &Context, path: &Path) -> Result<Option<Place>, Error> {
+        let located = call(cx, "look up", path, |path| {
+            let Some(path) = path::canonical(path)? else {
+                return Ok(None);
+            };
+            Ok(Some((path, std::fs::read(MOUNTINFO)?)))
+        });
+        let Some((path, content)) = located.await? else {
+            return Ok(None);
+        };
+        let table = MountTable::parse(&content)?;
+        Ok(Some(Place { path, table }))
+    }
+
+    async fn table(&self, cx: &Context) -> Result<MountTable, Error> {
+        let content = call(cx, "read", Path::new(MOUNTINFO), |file| std::fs::read(file)).await?;
+        Ok(MountTable::parse(&content)?)
+    }
+
+    async fn check_dir(&self, cx: &Context, path: &Path) -> Result<(), Error> {
+        if call(cx, "look at", path, is_dir).await? {
+            Ok(())
+        } else {
+            let path = path.to_owned();
+            Err(Error::NoDirectory { path })
+        }
+    }
+
+    async fn create_dir(&self, cx: &Context, path: &Path) -> Result<PathBuf, Error> {
+        let created = call(cx, "create directory", path, |path| {
+            let mut builder = std::fs::DirBuilder::new();
+            match builder.recursive(true).mode(DIRECTORY_MODE).create(path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
+                Err(error) => return Err(error),
+            }
+            let path = path::canonical(path)?.filter(|path| is_dir(path).unwrap_or(false));
+            Ok(path)
+        });
+        let no_directory = || Error::NoDirectory {
+            path: path.to_owned(),
+        };
+        created.await?.ok_or_else(no_directory)
+    }
+
+    async fn remove_dir(&self, cx: &Context, path: &Path) -> Result<(), Error> {
+        let removed = call(
+            cx,
+            "remove directory",
+            path,
+            |path| match rustix::fs::rmdir(path) {
+                Ok(()) | Err(Errno::NOENT) => Ok(true),
+                Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
+                Err(errno) => Err(errno.into()),
+            },
+        );
+        if removed.await? {
+            Ok(())
+        } else {
+            Err(Error::NotEmpty {
+                path: path.to_owned(),
+            })
+        }
+    }
+
+    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<(), Error> {
+        let mounter = mounter::choose(&self.mounters, fs.mounter).await?;
+        let outcome = self.mount_with(cx, mounter, fs, at).await;
+        if outcome.is_err() {
+            self.clean_up(cx, at).await;
+        }
+        outcome
+    }
+
+    async fn serving(&self, cx: &Context, at: &Mount) -> Result<Option<Serving>, Error> {
+        if !at.is_fuse() {
+            return Ok(None);
+        }
+        let path = &at.mount_point;
+        let mut daemons = call(cx, "find the client of", path, |at| Ok(daemon::find(at))).await?;
+        daemons.retain(|daemon| !daemon.is_starting());
+        // One that has lost its mount may still be ending; the one that serves was started last.
+        Ok(daemons.pop().map(Daemon::serving))
+    }
+
+    async fn end_strays(&self, cx: &Context, at: &Path) -> Result<(), Error> {
+        let mut strays = call(cx, "look for clients of", at, |at| Ok(daemon::find(at))).await?;
+        strays.retain(Daemon::is_starting);
+        for stray in &strays {
+            tracing::warn!(
+                process = stray.process,
+                "ending a ceph-fuse that a stage of `{}` left behind before it had mounted",
+                at.display()
+            );
+            if let Some(group) = Pid::from_raw(stray.process) {
+                let _ = rustix::process::kill_process_group(group, Signal::KILL);
+            }
+        }
+        // What was killed while it mounted shows in the table only once it is gone.
+        while strays.iter().any(Daemon::is_running) {
+            if cx.expired() {
+                let (call, path, waited) = ("kill a client of", at.to_owned(), PROBE);
+                return Err(Error::Hangs { call, path, waited });
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+
+    async fn bind(&self, cx: &Context, source: &Path, target: &Path) -> Result<(), Error> {
+        let source = source.to_owned();
+        call(cx, "bind a mount to", target, move |target| {
+            refuse_symlink(target)?;
+            Ok(rustix::mount::mount_bind(&source, target)?)
+        })
+        .await
+    }
+
+    async fn set_flags(&self, cx: &Context, target: &Path, flags: MountFlags) -> Result<(), Error> {
+        call(cx, "set mount flags of", target, move |target| {
+            let flags = flags.bits() | rustix::mount::MountFlags::BIND;
+            Ok(rustix::mount::mount_remount(target, flags, "")?)
+        })
+        .await
+    }
+
+    async fn unmount(&self, cx: &Context, target: &Path, users: Users) -> Result<Unmounted, Error> {
+        let table = self.table(cx).await?;
+        let Some(mount) = table.at(target) else {
+            return Ok(Unmounted::Nothing);
+        };
+        let last = table.of_device(&mount.device).count() == 1;
+        let clients = if mount.is_fuse() && last {
+            call(cx, "find the client of", target, |at| Ok(daemon::find(at))).await?
+        } else {
+            Vec::new()
+        };
+        let going = Going {
+            linux: self,
+            cx,
+            mount,
+        };
+        let unmounted = unmount::run(cx, target, users, &going).await?;
+        for client in clients {
+            tokio::spawn(see_off(client.process));
+        }
+        Ok(unmounted)
+    }
+
+    async fn probe(&self, cx: &Context, path: &Path) -> Result<(), Error> {
+        self.attributes.ask(cx, path).await
+    }
+
+    async fn usage(&self, cx: &Context, path: &Path) -> Result<Usage, Error> {
+        self.usage.ask(cx, path).await
+    }
+
+    async fn check(&self, _cx: &Context) -> Result<(), Error> {
+        mounter::choose(&self.mounters, super::MounterKind::Any)
+            .await
+            .map(drop)
+    }
+}
+
+/// Does `work` on a copy of `path` on a helper thread.
+async fn call<T: Send + 'static>(
+    cx: &Context,
+    call: &'static str,
+    path: &Path,
+    work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+) -> Result<T, Error> {
+    let copy = path.to_owned();
+    let done = helper::run(cx, call, path, move || work(&copy)).await?;
+    done.map_err(|source| Error::Call {
+        call,
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Whether a directory, and not a link to one, is there.
+fn is_dir(path: &Path) -> io::Result<bool> {
+    match std::fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(metadata.is_dir()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// mount(2) follows a link, so one put at a target would have the mount made elsewhere.
+fn refuse_symlink(target: &Path) -> io::Result<()> {
+    if path::is_symlink(target)? {
+        let reason = "it is a symbolic link";
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, reason));
+    }
+    Ok(())
+}
+
+/// Watches a client that lost its mount until it has ended, and reaps it if it is the driver's child:
+/// in a container without an init process it becomes that.
+async fn see_off(process: i32) {
+    let Some(pid) = Pid::from_raw(process) else {
+        return;
+    };
+    let start = std::time::Instant::now();
+    while start.elapsed() < FAREWELL {
+        let _ = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
+        if rustix::process::test_kill_process(pid).is_err() {
+            tracing::debug!(process, "the client of an unmounted volume has ended");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    tracing::warn!(
+        process,
+        "the client of an unmounted volume has not ended after {} s: it waits for its Ceph cluster",
+        FAREWELL.as_secs()
+    );
+}

@@ -1,0 +1,124 @@
+//! What needs no privileges; mounting itself is tried in `tests/node_fuse.rs`.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use super::*;
+
+fn linux() -> (Linux, Context, tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().canonicalize().unwrap();
+    let cx = Context::with_timeout(Duration::from_secs(10));
+    (Linux::new(Vec::new()), cx, directory, path)
+}
+
+#[tokio::test]
+async fn directories_are_made_with_their_parents_and_for_the_group() {
+    let (linux, cx, _directory, path) = linux();
+    symlink(&path, path.join("link")).unwrap();
+    let target = path.join("link/pods/a/mount");
+    for _ in 0..2 {
+        let made = linux.create_dir(&cx, &target).await.unwrap();
+        assert_eq!(made, path.join("pods/a/mount"));
+    }
+    let mode = std::fs::metadata(path.join("pods/a"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, DIRECTORY_MODE);
+    linux.check_dir(&cx, &target).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_no_directory_is_refused() {
+    let (linux, cx, _directory, path) = linux();
+    std::fs::write(path.join("file"), "").unwrap();
+    symlink(&path, path.join("link")).unwrap();
+    for name in ["file", "link", "file/below"] {
+        let made = linux.create_dir(&cx, &path.join(name)).await;
+        assert!(
+            matches!(made, Err(Error::NoDirectory { .. })),
+            "{name}: {made:?}"
+        );
+    }
+    for name in ["file", "link", "absent"] {
+        let checked = linux.check_dir(&cx, &path.join(name)).await;
+        assert!(
+            matches!(checked, Err(Error::NoDirectory { .. })),
+            "{name}: {checked:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn only_empty_directories_are_removed() {
+    let (linux, cx, _directory, path) = linux();
+    std::fs::create_dir_all(path.join("a/b")).unwrap();
+    let removed = linux.remove_dir(&cx, &path.join("a")).await;
+    assert!(
+        matches!(removed, Err(Error::NotEmpty { .. })),
+        "{removed:?}"
+    );
+    for _ in 0..2 {
+        linux.remove_dir(&cx, &path.join("a/b")).await.unwrap();
+    }
+    linux.remove_dir(&cx, &path.join("a")).await.unwrap();
+    std::fs::write(path.join("file"), "").unwrap();
+    let removed = linux.remove_dir(&cx, &path.join("file")).await;
+    assert!(matches!(removed, Err(Error::Call { .. })), "{removed:?}");
+}
+
+#[tokio::test]
+async fn a_path_is_located_in_the_kernel_s_table() {
+    let (linux, cx, _directory, path) = linux();
+    let place = linux
+        .locate(&cx, Path::new("/proc"))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(place.mount().unwrap().fs_type, "proc");
+    let place = linux
+        .locate(&cx, &path.join("mount"))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(place.mount(), None);
+    assert_eq!(
+        linux.locate(&cx, &path.join("absent/mount")).await.unwrap(),
+        None
+    );
+}
+
+#[tokio::test]
+async fn nothing_mounted_is_nothing_to_unmount() {
+    let (linux, cx, _directory, path) = linux();
+    let unmounted = linux.unmount(&cx, &path, Users::Nobody).await.unwrap();
+    assert_eq!(unmounted, Unmounted::Nothing);
+}
+
+#[tokio::test]
+async fn a_link_is_no_target() {
+    let (linux, cx, _directory, path) = linux();
+    symlink(&path, path.join("link")).unwrap();
+    let bound = linux
+        .bind(&cx, &path, &path.join("link"))
+        .await
+        .unwrap_err();
+    let source = std::error::Error::source(&bound).unwrap().to_string();
+    assert_eq!(source, "it is a symbolic link");
+}
+
+#[tokio::test]
+async fn a_node_without_clients_says_so() {
+    let (linux, cx, ..) = linux();
+    let error = linux.check(&cx).await.unwrap_err();
+    assert!(matches!(error, Error::NoMounter { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_started_after_the_deadline() {
+    let (linux, _, _directory, path) = linux();
+    let cx = Context::with_timeout(Duration::ZERO);
+    let made = linux.create_dir(&cx, &path.join("late")).await;
+    assert!(matches!(made, Err(Error::Hangs { .. })), "{made:?}");
+    assert!(!path.join("late").try_exists().unwrap());
+}

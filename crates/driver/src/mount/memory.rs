@@ -1,0 +1,393 @@
+//! [`Mounts`] in memory, with faults and kills at any step.
+//!
+//! What the kernel and the Ceph clients keep outlives the driver, so it outlives a [`Memory`] as well:
+//! [`Memory::restarted`] is what the next driver process finds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ceph::Context;
+use ceph::fault::Faults;
+
+use super::{
+    Access, CephFs, Error, Mount, MountFlags, MountTable, Mounts, Place, Serving, Unmounted, Usage,
+    Users,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// A node's mounts and directories in memory.
+#[derive(Debug)]
+pub struct Memory {
+    state: Arc<Mutex<State>>,
+    faults: Faults,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    directories: BTreeSet<PathBuf>,
+    files: BTreeSet<PathBuf>,
+    /// In the order of mounting.
+    mounts: Vec<Mount>,
+    /// By device.
+    clients: BTreeMap<String, Client>,
+    /// Started, and not mounted yet.
+    starting: Vec<PathBuf>,
+    last: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Client {
+    serving: Serving,
+    health: Health,
+}
+
+/// How a client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It answers.
+    Well,
+    /// Its process is gone.
+    Dead,
+    /// It waits for its cluster.
+    Hanging,
+}
+
+impl Memory {
+    /// A node with the root directory only.
+    pub fn new(faults: Faults) -> Self {
+        let state = State {
+            directories: BTreeSet::from([PathBuf::from("/")]),
+            ..State::default()
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            faults,
+        }
+    }
+
+    /// The same node for the next driver process.
+    #[must_use]
+    pub fn restarted(&self, faults: Faults) -> Self {
+        Self {
+            state: Arc::clone(&self.state),
+            faults,
+        }
+    }
+
+    /// Makes a directory and its parents, as the orchestrator does.
+    pub fn add_dir(&self, path: &str) {
+        let path = Path::new(path).ancestors().map(Path::to_owned);
+        self.lock().directories.extend(path);
+    }
+
+    /// Makes a file in a directory that is there.
+    pub fn add_file(&self, path: &str) {
+        self.lock().files.insert(path.into());
+    }
+
+    /// Mounts something that is no CephFS.
+    pub fn mount_foreign(&self, at: &str) {
+        let mut state = self.lock();
+        let device = state.next().to_string();
+        state.push(Path::new(at), &device, "tmpfs", MountFlags::NONE);
+    }
+
+    /// Changes the health of the client that serves the mount at `path`, if one does.
+    pub fn set_health(&self, path: &str, health: Health) {
+        let mut state = self.lock();
+        if let Some(device) = state.device_at(Path::new(path))
+            && let Some(client) = state.clients.get_mut(&device)
+        {
+            client.health = health;
+        }
+    }
+
+    /// Mount points in the order of mounting, `(ro)` after those that are read-only.
+    pub fn mounted(&self) -> Vec<String> {
+        let state = self.lock();
+        let mounts = state.mounts.iter().map(|mount| {
+            let suffix = if mount.flags.read_only() { " (ro)" } else { "" };
+            format!("{}{suffix}", mount.mount_point.display())
+        });
+        mounts.collect()
+    }
+
+    /// All that is left on the node: directories, mounts, clients that start or run.
+    pub fn remains(&self) -> (Vec<PathBuf>, Vec<String>, usize) {
+        let mounted = self.mounted();
+        let state = self.lock();
+        let clients = state.clients.len() + state.starting.len();
+        (
+            state.directories.iter().cloned().collect(),
+            mounted,
+            clients,
+        )
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One step that faults can hit.
+    async fn step<T>(
+        &self,
+        cx: &Context,
+        call: &'static str,
+        path: &Path,
+        effect: impl FnOnce(&mut State) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let what = format!("{call} `{}`", path.display());
+        cx.step(what.clone());
+        let done = self
+            .faults
+            .step(cx, &what, async { effect(&mut self.lock()) });
+        done.await.unwrap_or_else(|fault| {
+            Err(Error::Call {
+                call,
+                path: path.to_owned(),
+                source: io::Error::other(fault),
+            })
+        })
+    }
+}
+
+impl State {
+    fn next(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    fn push(&mut self, at: &Path, device: &str, fs_type: &str, flags: MountFlags) {
+        let id = self.next();
+        let table = MountTable::new(self.mounts.clone());
+        self.mounts.push(Mount {
+            id,
+            parent: table.containing(at).map_or(0, |mount| mount.id),
+            device: device.to_owned(),
+            root: "/".into(),
+            mount_point: at.to_owned(),
+            flags,
+            fs_type: fs_type.to_owned(),
+            source: OsString::from("memory"),
+            read_only_superblock: false,
+        });
+    }
+
+    fn at(&mut self, path: &Path) -> Option<&mut Mount> {
+        let id = MountTable::new(self.mounts.clone()).at(path)?.id;
+        self.mounts.iter_mut().find(|mount| mount.id == id)
+    }
+
+    fn device_at(&mut self, path: &Path) -> Option<String> {
+        self.at(path).map(|mount| mount.device.clone())
+    }
+
+    fn health_at(&mut self, path: &Path) -> Result<Health, Error> {
+        let device = self
+            .device_at(path)
+            .ok_or_else(|| failed("stat", path, "not mounted"))?;
+        Ok(self
+            .clients
+            .get(&device)
+            .map_or(Health::Well, |client| client.health))
+    }
+}
+
+fn failed(call: &'static str, path: &Path, why: &str) -> Error {
+    Error::Call {
+        call,
+        path: path.to_owned(),
+        source: io::Error::other(why.to_owned()),
+    }
+}
+
+#[async_trait]
+impl Mounts for Memory {
+    async fn locate(&self, _cx: &Context, path: &Path) -> Result<Option<Place>, Error> {
+        let state = self.lock();
+        let parent = path.parent().unwrap_or(path);
+        let place = || Place {
+            path: path.to_owned(),
+            table: MountTable::new(state.mounts.clone()),
+        };
+        Ok(state.directories.contains(parent).then(place))
+    }
+
+    async fn table(&self, _cx: &Context) -> Result<MountTable, Error> {
+        Ok(MountTable::new(self.lock().mounts.clone()))
+    }
+
+    async fn check_dir(&self, _cx: &Context, path: &Path) -> Result<(), Error> {
+        if self.lock().directories.contains(path) {
+            return Ok(());
+        }
+        let path = path.to_owned();
+        Err(Error::NoDirectory { path })
+    }
+
+    async fn create_dir(&self, cx: &Context, path: &Path) -> Result<PathBuf, Error> {
+        self.step(cx, "mkdir", path, |state| {
+            if state.files.contains(path) {
+                let path = path.to_owned();
+                return Err(Error::NoDirectory { path });
+            }
+            let path = path.ancestors().map(Path::to_owned);
+            state.directories.extend(path);
+            Ok(())
+        })
+        .await?;
+        Ok(path.to_owned())
+    }
+
+    async fn remove_dir(&self, cx: &Context, path: &Path) -> Result<(), Error> {
+        self.step(cx, "rmdir", path, |state| {
+            if state.at(path).is_some() {
+                return Err(failed("rmdir", path, "device or resource busy"));
+            }
+            if state
+                .directories
+                .iter()
+                .any(|entry| entry.parent() == Some(path))
+            {
+                return Err(Error::NotEmpty {
+                    path: path.to_owned(),
+                });
+            }
+            state.directories.remove(path);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<(), Error> {
+        self.step(cx, "start ceph-fuse for", at, |state| {
+            state.starting.push(at.to_owned());
+            Ok(())
+        })
+        .await?;
+        let mounted = self.step(cx, "mount", at, |state| {
+            let device = format!("0:{}", state.next());
+            let serving = Serving {
+                process: None,
+                monitors: Some(fs.monitors.clone()),
+                name: fs.name.clone(),
+                root: Some(fs.root.clone()),
+            };
+            let client = Client {
+                serving,
+                health: Health::Well,
+            };
+            state.clients.insert(device.clone(), client);
+            state.starting.retain(|path| path != at);
+            let read_only = fs.fuse_options.access() == Access::ReadOnly;
+            let flags = MountFlags::NONE.with(read_only.then_some("ro"));
+            state.push(at, &device, "fuse.ceph-fuse", flags);
+            Ok(())
+        });
+        let mounted = mounted.await;
+        if mounted.is_err() {
+            // The contract: what fails leaves nothing.
+            self.lock().starting.retain(|path| path != at);
+            self.unmount(cx, at, Users::Nobody).await?;
+        }
+        mounted
+    }
+
+    async fn serving(&self, _cx: &Context, at: &Mount) -> Result<Option<Serving>, Error> {
+        let state = self.lock();
+        Ok(state
+            .clients
+            .get(&at.device)
+            .map(|client| client.serving.clone()))
+    }
+
+    async fn end_strays(&self, cx: &Context, at: &Path) -> Result<(), Error> {
+        self.step(cx, "end clients of", at, |state| {
+            state.starting.retain(|path| path != at);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn bind(&self, cx: &Context, source: &Path, target: &Path) -> Result<(), Error> {
+        self.step(cx, "bind to", target, |state| {
+            let Some(Mount {
+                device,
+                fs_type,
+                flags,
+                ..
+            }) = state.at(source).cloned()
+            else {
+                return Err(failed("bind", target, "nothing is mounted at the source"));
+            };
+            if !state.directories.contains(target) {
+                return Err(failed("bind", target, "no such file or directory"));
+            }
+            state.push(target, &device, &fs_type, flags);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn set_flags(&self, cx: &Context, target: &Path, flags: MountFlags) -> Result<(), Error> {
+        self.step(cx, "set flags of", target, |state| match state.at(target) {
+            Some(mount) => {
+                mount.flags = flags;
+                Ok(())
+            }
+            None => Err(failed("set flags", target, "not mounted")),
+        })
+        .await
+    }
+
+    async fn unmount(&self, cx: &Context, target: &Path, _: Users) -> Result<Unmounted, Error> {
+        self.step(cx, "unmount", target, |state| {
+            let Some(gone) = state.at(target).cloned() else {
+                return Ok(Unmounted::Nothing);
+            };
+            state.mounts.retain(|mount| mount.id != gone.id);
+            if !state.mounts.iter().any(|mount| mount.device == gone.device) {
+                state.clients.remove(&gone.device);
+            }
+            Ok(Unmounted::Cleanly)
+        })
+        .await
+    }
+
+    async fn probe(&self, _cx: &Context, path: &Path) -> Result<(), Error> {
+        let path = path.to_owned();
+        match self.lock().health_at(&path)? {
+            Health::Well => Ok(()),
+            Health::Dead => {
+                let source = io::ErrorKind::NotConnected.into();
+                Err(Error::Dead { path, source })
+            }
+            Health::Hanging => {
+                let (call, waited) = ("stat", Duration::from_secs(1));
+                Err(Error::Hangs { call, path, waited })
+            }
+        }
+    }
+
+    async fn usage(&self, cx: &Context, path: &Path) -> Result<Usage, Error> {
+        self.probe(cx, path).await?;
+        Ok(Usage {
+            total_bytes: 1 << 30,
+            used_bytes: 4096,
+            available_bytes: (1 << 30) - 4096,
+            used_inodes: 2,
+            total_inodes: None,
+        })
+    }
+
+    async fn check(&self, _cx: &Context) -> Result<(), Error> {
+        Ok(())
+    }
+}

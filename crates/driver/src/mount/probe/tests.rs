@@ -1,0 +1,45 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::*;
+
+fn cx(milliseconds: u64) -> Context {
+    Context::with_timeout(Duration::from_millis(milliseconds))
+}
+
+#[tokio::test]
+async fn a_healthy_directory_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let probe = Probe::new("stat", attributes);
+    probe.ask(&cx(5000), dir.path()).await.unwrap();
+    let absent = probe.ask(&cx(5000), &dir.path().join("absent")).await;
+    assert!(matches!(absent, Err(Error::Call { .. })), "{absent:?}");
+    assert!(probe.open.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn death_is_told_from_other_errors() {
+    let probe: Probe<()> = Probe::new("stat", |_| Err(Errno::NOTCONN));
+    let error = probe.ask(&cx(5000), Path::new("/m")).await.unwrap_err();
+    assert!(matches!(error, Error::Dead { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_mount_that_hangs_costs_one_thread_and_its_answer_reaches_everybody() {
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    let probe = Probe::new("stat", |_| {
+        ASKED.fetch_add(1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(300));
+        Ok(7)
+    });
+    let path = Path::new("/m");
+    for _ in 0..3 {
+        let error = probe.ask(&cx(20), path).await.unwrap_err();
+        assert!(matches!(error, Error::Hangs { .. }), "{error:?}");
+    }
+    let (context, other) = (cx(5000), cx(5000));
+    let (one, two) = tokio::join!(probe.ask(&context, path), probe.ask(&other, path));
+    assert_eq!((one.unwrap(), two.unwrap()), (7, 7));
+    assert_eq!(ASKED.load(Ordering::SeqCst), 1);
+    assert!(probe.open.lock().unwrap().is_empty());
+}

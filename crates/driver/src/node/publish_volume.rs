@@ -1,0 +1,180 @@
+//! NodePublishVolume: binds a staged volume to a pod's directory.
+//!
+//! | code | when | what the kubelet does |
+//! |---|---|---|
+//! | OK | the volume is at the target, now or since before | starts the pod |
+//! | INVALID_ARGUMENT | a field is missing or makes no sense; the target is no directory | tries again with back-off |
+//! | ALREADY_EXISTS | it is at the target read-only, and should be writable | tries again with back-off |
+//! | FAILED_PRECONDITION | not staged, or dead; another file system is at the target; a ReadWriteOncePod volume is at another one | tries again with back-off |
+//! | UNAVAILABLE, DEADLINE_EXCEEDED | the staged mount does not answer | tries again |
+//!
+//! The bind and its flags are two system calls. A repeat after a kill between them completes the flags.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ceph::Context;
+use csi_proto::v1::{NodePublishVolumeRequest, NodePublishVolumeResponse};
+
+use super::place::describe;
+use super::{Node, PathError};
+use crate::error::Error;
+use crate::mount::{self, Access, Mount, MountFlags, Place, Users};
+use crate::request::{self, PublishVolume, Targets};
+
+/// How long the staged mount may take to show that it lives.
+const PROBE: Duration = Duration::from_secs(2);
+
+/// A staging path and a twin of it, seen where the kubelet's directory is mounted twice, have at least
+/// this many last components in common: the volume's directory and `globalmount`.
+const TWIN: usize = 2;
+
+/// Serves the request.
+pub(super) async fn run(
+    node: &Node,
+    cx: &Context,
+    request: &NodePublishVolumeRequest,
+) -> Result<NodePublishVolumeResponse, Error> {
+    let request = PublishVolume::parse(request)?;
+    let staging = request.staging.as_deref().ok_or(PathError::NoStagingPath)?;
+    let place = node.mounts.locate(cx, staging).await?;
+    let staged = place.as_ref().and_then(Place::mount);
+    let Some(staged) = staged.filter(|mount| mount.is_cephfs()) else {
+        let path = staging.to_owned();
+        return Err(PathError::NotStaged { path }.into());
+    };
+    check_alive(node, cx, staged).await?;
+    let flags = flags(staged, &request);
+    let place = node.mounts.locate(cx, &request.target).await?;
+    let present = place.as_ref().and_then(Place::mount);
+    if let Some(mount) = present.filter(|mount| is_same(mount, staged)) {
+        settle(node, cx, mount, flags).await?;
+        return Ok(NodePublishVolumeResponse {});
+    }
+    check_alone(node, cx, &request, staged).await?;
+    let target = match present {
+        Some(mount) => {
+            clear_dead(node, cx, mount).await?;
+            mount.mount_point.clone()
+        }
+        None => make_target(node, cx, &request.target).await?,
+    };
+    publish(node, cx, staged, &target, flags).await?;
+    Ok(NodePublishVolumeResponse {})
+}
+
+async fn publish(
+    node: &Node,
+    cx: &Context,
+    staged: &Mount,
+    target: &Path,
+    flags: MountFlags,
+) -> Result<(), Error> {
+    let bound = node.mounts.bind(cx, &staged.mount_point, target).await;
+    if let Err(error) = bound {
+        drop(node.mounts.remove_dir(cx, target).await); // it was empty, or it stays
+        return Err(error.into());
+    }
+    if flags == staged.flags {
+        return Ok(());
+    }
+    if let Err(error) = node.mounts.set_flags(cx, target, flags).await {
+        // Writable although it should not be: better not there at all.
+        if let Err(undo) = node.mounts.unmount(cx, target, Users::Others).await {
+            tracing::error!("cannot undo the bind to `{}`: {undo}", target.display());
+        }
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+/// Makes the target a directory, if it is none, and tells its canonical path.
+async fn make_target(node: &Node, cx: &Context, target: &Path) -> Result<PathBuf, Error> {
+    match node.mounts.create_dir(cx, target).await {
+        Err(error @ mount::Error::NoDirectory { .. }) => {
+            Err(request::Error::invalid("target_path", error.to_string()).into())
+        }
+        made => Ok(made?),
+    }
+}
+
+async fn check_alive(node: &Node, cx: &Context, staged: &Mount) -> Result<(), Error> {
+    let path = &staged.mount_point;
+    match node.mounts.probe(&cx.at_most(PROBE), path).await {
+        Err(source @ mount::Error::Dead { .. }) => {
+            let path = path.clone();
+            Err(PathError::StagedDead { path, source }.into())
+        }
+        other => Ok(other?),
+    }
+}
+
+/// The flags that the target shall have: those of the staged mount, and what the request adds.
+fn flags(staged: &Mount, request: &PublishVolume) -> MountFlags {
+    let options = request.mount_flags.iter().flat_map(|list| list.split(','));
+    let flags = staged.flags.with(options.map(str::trim));
+    match request.access {
+        Access::ReadOnly => flags.with(["ro"]),
+        Access::ReadWrite => flags,
+    }
+}
+
+fn is_same(mount: &Mount, staged: &Mount) -> bool {
+    mount.device == staged.device && mount.root == staged.root
+}
+
+/// The target has the volume already: completes its flags, but makes nothing writable that a pod was
+/// given as read-only.
+async fn settle(node: &Node, cx: &Context, mount: &Mount, flags: MountFlags) -> Result<(), Error> {
+    if mount.flags == flags {
+        return Ok(());
+    }
+    if mount.flags.read_only() && !flags.read_only() {
+        let how = "read-only, and is now wanted writable";
+        let path = mount.mount_point.clone();
+        return Err(PathError::Incompatible { path, how }.into());
+    }
+    Ok(node.mounts.set_flags(cx, &mount.mount_point, flags).await?)
+}
+
+/// Takes away a dead CephFS; anything else at the target is not ours to touch.
+async fn clear_dead(node: &Node, cx: &Context, mount: &Mount) -> Result<(), Error> {
+    let path = &mount.mount_point;
+    if mount.is_cephfs() {
+        let probed = node.mounts.probe(&cx.at_most(PROBE), path).await;
+        if matches!(probed, Err(mount::Error::Dead { .. })) {
+            tracing::warn!("the mount at `{}` is dead: binding anew", path.display());
+            node.mounts.unmount(cx, path, Users::Others).await?;
+            return Ok(());
+        }
+    }
+    let found = describe(mount);
+    let path = path.clone();
+    Err(PathError::Foreign { path, found }.into())
+}
+
+/// A ReadWriteOncePod volume may have one target.
+async fn check_alone(
+    node: &Node,
+    cx: &Context,
+    request: &PublishVolume,
+    staged: &Mount,
+) -> Result<(), Error> {
+    if request.targets == Targets::Any {
+        return Ok(());
+    }
+    let last = |path: &Path| {
+        let parts = path.components().rev().take(TWIN);
+        parts
+            .map(|part| part.as_os_str().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let table = node.mounts.table(cx).await?;
+    let published = table.of_device(&staged.device).find(|mount| {
+        is_same(mount, staged) && last(&mount.mount_point) != last(&staged.mount_point)
+    });
+    match published.map(|mount| mount.mount_point.clone()) {
+        Some(path) => Err(PathError::PublishedElsewhere { path }.into()),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,185 @@
+//! StorageClass parameters of a new volume.
+
+use std::collections::BTreeMap;
+
+use super::Error;
+use crate::suggest::suggest;
+
+/// Parameters that Kubernetes' sidecars add or consume.
+const SIDECAR_PREFIX: &str = "csi.storage.k8s.io/";
+/// Only for RBD; the topology of a CephFS volume cannot be constrained.
+const TOPOLOGY_CONSTRAINED_POOLS: &str = "topologyConstrainedPools";
+
+/// Longest prefix of a subvolume's name: a file name of Linux less the uuid.
+const MAX_PREFIX: usize = 255 - 36;
+
+const KNOWN: [&str; 11] = [
+    "clusterID",
+    "fsName",
+    "pool",
+    "mounter",
+    "kernelMountOptions",
+    "fuseMountOptions",
+    "volumeNamePrefix",
+    "backingSnapshot",
+    "encrypted",
+    "encryptionKMSID",
+    "encryptionType",
+];
+
+/// What the StorageClass asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameters {
+    /// Which entry of config.json.
+    pub cluster_id: String,
+    /// File system name.
+    pub fs_name: String,
+    /// Data pool, `None` for the file system's default.
+    pub pool: Option<String>,
+    /// Prefix of the subvolume's name, `None` for the default.
+    pub name_prefix: Option<String>,
+    /// Namespace of the PVC, if the sidecar tells.
+    pub pvc_namespace: Option<String>,
+    /// Subvolume metadata: names of PVC and PV, under the keys that ceph-csi uses.
+    pub metadata: BTreeMap<String, String>,
+    /// What the volume's context starts with: all but the sidecars' own.
+    pub context: BTreeMap<String, String>,
+}
+
+impl Parameters {
+    /// Reads the parameters of a CreateVolume request. Unknown ones are kept in the context, as
+    /// ceph-csi does, with a warning in the log.
+    ///
+    /// # Errors
+    /// [`Error`] naming the parameter.
+    pub fn parse(parameters: &BTreeMap<String, String>) -> Result<Self, Error> {
+        warn_of_unknown(parameters);
+        check_unserved(parameters)?;
+        let own =
+            |key: &String| !key.starts_with(SIDECAR_PREFIX) && key != TOPOLOGY_CONSTRAINED_POOLS;
+        let context = parameters.iter().filter(|(key, _)| own(key));
+        let metadata = ["pvc/name", "pvc/namespace", "pv/name"]
+            .into_iter()
+            .filter_map(|name| {
+                let key = format!("{SIDECAR_PREFIX}{name}");
+                let value = parameters.get(&key)?.clone();
+                Some((key, value))
+            });
+        let name_prefix = optional(parameters, "volumeNamePrefix")?;
+        if let Some(prefix) = &name_prefix {
+            check_prefix(prefix)?;
+        }
+        Ok(Self {
+            cluster_id: needed(parameters, "clusterID")?,
+            fs_name: needed(parameters, "fsName")?,
+            pool: optional(parameters, "pool")?,
+            name_prefix,
+            pvc_namespace: parameters
+                .get(&format!("{SIDECAR_PREFIX}pvc/namespace"))
+                .cloned(),
+            metadata: metadata.collect(),
+            context: context
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+        })
+    }
+}
+
+/// What this release cannot do must never be made as if it were not asked for.
+fn check_unserved(parameters: &BTreeMap<String, String>) -> Result<(), Error> {
+    for name in ["mounter", "kernelMountOptions", "fuseMountOptions"] {
+        optional(parameters, name)?;
+    }
+    if let Some(mounter) = parameters.get("mounter")
+        && !["kernel", "fuse"].contains(&mounter.as_str())
+    {
+        let why = format!("`{mounter}` is no mounter; use `kernel` or `fuse`, or leave it out");
+        return Err(invalid("mounter", why));
+    }
+    if boolean(parameters, "encrypted")? {
+        let why = "encrypted volumes are not served by this release of spirula; use another class";
+        return Err(invalid("encrypted", why));
+    }
+    boolean(parameters, "backingSnapshot")?;
+    if parameters.contains_key(TOPOLOGY_CONSTRAINED_POOLS) {
+        let why = "CephFS volumes cannot be constrained to pools by topology; leave it out";
+        return Err(invalid(TOPOLOGY_CONSTRAINED_POOLS, why));
+    }
+    Ok(())
+}
+
+/// The prefix becomes the start of a directory's name; `%` is refused because the manager makes of it
+/// a subvolume that it can neither use nor remove.
+fn check_prefix(prefix: &str) -> Result<(), Error> {
+    let refused = |char: &char| matches!(char, '/' | '%') || char.is_control();
+    if let Some(char) = prefix.chars().find(refused) {
+        let why = format!(
+            "`{}` contains `{}`, which no subvolume name can",
+            prefix.escape_debug(),
+            char.escape_debug()
+        );
+        return Err(invalid("volumeNamePrefix", why));
+    }
+    if prefix.len() > MAX_PREFIX {
+        let why = format!(
+            "has {} bytes; with the uuid behind it, the name of a directory has room for {MAX_PREFIX}",
+            prefix.len()
+        );
+        return Err(invalid("volumeNamePrefix", why));
+    }
+    Ok(())
+}
+
+fn invalid(parameter: &str, why: impl Into<String>) -> Error {
+    Error::invalid(format!("parameters.{parameter}"), why)
+}
+
+fn needed(parameters: &BTreeMap<String, String>, name: &'static str) -> Result<String, Error> {
+    if let Some(value) = optional(parameters, name)? {
+        return Ok(value);
+    }
+    // A key in another spelling explains best why the right one is missing.
+    let near = parameters
+        .keys()
+        .find(|key| suggest(key, &[name]).is_some());
+    let why = near.map_or_else(
+        || format!("missing required field {name}; set it in the StorageClass"),
+        |key| format!("missing required field {name}; the StorageClass has `{key}`"),
+    );
+    Err(invalid(name, why))
+}
+
+fn optional(parameters: &BTreeMap<String, String>, name: &str) -> Result<Option<String>, Error> {
+    match parameters.get(name) {
+        Some(value) if value.is_empty() => {
+            let why = "cannot be empty; give it a value or leave it out";
+            Err(invalid(name, why))
+        }
+        value => Ok(value.cloned()),
+    }
+}
+
+fn boolean(parameters: &BTreeMap<String, String>, name: &str) -> Result<bool, Error> {
+    match optional(parameters, name)?.as_deref() {
+        None | Some("false" | "False" | "FALSE" | "f" | "F" | "0") => Ok(false),
+        Some("true" | "True" | "TRUE" | "t" | "T" | "1") => Ok(true),
+        Some(other) => Err(invalid(
+            name,
+            format!("`{other}` is neither `true` nor `false`"),
+        )),
+    }
+}
+
+fn warn_of_unknown(parameters: &BTreeMap<String, String>) {
+    let unknown = parameters.keys().filter(|key| {
+        !key.starts_with(SIDECAR_PREFIX)
+            && !KNOWN.contains(&key.as_str())
+            && *key != TOPOLOGY_CONSTRAINED_POOLS
+    });
+    for key in unknown {
+        match suggest(key, &KNOWN) {
+            Some(near) => tracing::warn!("parameter `{key}` is unknown, did you mean `{near}`?"),
+            None => tracing::warn!("parameter `{key}` is unknown and has no effect"),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Requests of the controller service.
+
+use csi_proto::v1;
+
+use super::{Capability, Error, Parameters, required};
+use crate::credentials::Credentials;
+use crate::ids::{self, VolumeId};
+use crate::mount::Access;
+use crate::size::SizeRange;
+
+/// Longest request name: what a volume's name may have in the CSI specification.
+const MAX_NAME: usize = 128;
+
+/// A CreateVolume request.
+#[derive(Debug)]
+pub struct CreateVolume {
+    /// The name that makes repeats find the same volume.
+    pub name: String,
+    /// How large; `None` for a volume without quota.
+    pub size: Option<SizeRange>,
+    /// StorageClass parameters.
+    pub parameters: Parameters,
+    /// As whom.
+    pub credentials: Credentials,
+}
+
+/// A DeleteVolume request.
+#[derive(Debug)]
+pub struct DeleteVolume {
+    /// Which, and as whom; `None` if no driver like this can have made it.
+    pub volume: Option<(VolumeId, Credentials)>,
+}
+
+/// A ControllerExpandVolume request.
+#[derive(Debug)]
+pub struct ExpandVolume {
+    /// The id as text.
+    pub volume: String,
+    /// How large.
+    pub size: SizeRange,
+    /// As whom.
+    pub credentials: Credentials,
+}
+
+/// A ValidateVolumeCapabilities request.
+#[derive(Debug)]
+pub struct ValidateVolume {
+    /// The id as text.
+    pub volume: String,
+    /// Whether all capabilities can be had, else why not.
+    pub capabilities: Result<(), Error>,
+    /// As whom.
+    pub credentials: Credentials,
+}
+
+impl CreateVolume {
+    /// Reads the request.
+    ///
+    /// # Errors
+    /// [`crate::error::Error`] of the kinds that no repeat cures.
+    pub fn parse(request: &v1::CreateVolumeRequest) -> Result<Self, crate::error::Error> {
+        let name = required("name", &request.name)?;
+        check_name(name)?;
+        let capabilities = Capability::parse_all(&request.volume_capabilities)?;
+        if capabilities
+            .iter()
+            .any(|capability| capability.access == Access::ReadOnly)
+        {
+            let why = "a new volume without a source would stay empty for ever; \
+                       use ReadWriteOnce, ReadWriteOncePod or ReadWriteMany";
+            return Err(Error::invalid("volume_capabilities.access_mode", why).into());
+        }
+        if request.volume_content_source.is_some() {
+            let why = "this release of spirula makes no volumes from snapshots or other volumes";
+            return Err(Error::invalid("volume_content_source", why).into());
+        }
+        if !request.mutable_parameters.is_empty() {
+            let why = "CephFS volumes have none; remove the VolumeAttributesClass";
+            return Err(Error::invalid("mutable_parameters", why).into());
+        }
+        let range = request.capacity_range.as_ref();
+        Ok(Self {
+            name: name.to_owned(),
+            size: range
+                .map(|r| SizeRange::new(r.required_bytes, r.limit_bytes))
+                .transpose()?,
+            parameters: Parameters::parse(&request.parameters)?,
+            credentials: Credentials::from_secrets(&request.secrets)?,
+        })
+    }
+}
+
+impl DeleteVolume {
+    /// Reads the request.
+    ///
+    /// # Errors
+    /// As [`CreateVolume::parse`].
+    pub fn parse(request: &v1::DeleteVolumeRequest) -> Result<Self, crate::error::Error> {
+        let id = required("volume_id", &request.volume_id)?;
+        check_id(id)?;
+        let Ok(id) = VolumeId::decode(id) else {
+            return Ok(Self { volume: None });
+        };
+        let credentials = Credentials::from_secrets(&request.secrets)?;
+        Ok(Self {
+            volume: Some((id, credentials)),
+        })
+    }
+}
+
+impl ExpandVolume {
+    /// Reads the request.
+    ///
+    /// # Errors
+    /// As [`CreateVolume::parse`].
+    pub fn parse(request: &v1::ControllerExpandVolumeRequest) -> Result<Self, crate::error::Error> {
+        let id = required("volume_id", &request.volume_id)?;
+        check_id(id)?;
+        let range = request
+            .capacity_range
+            .as_ref()
+            .ok_or(Error::Missing("capacity_range"))?;
+        if range.required_bytes == 0 && range.limit_bytes == 0 {
+            return Err(Error::Missing("capacity_range.required_bytes").into());
+        }
+        if let Some(capability) = &request.volume_capability {
+            Capability::parse(capability)?;
+        }
+        Ok(Self {
+            volume: id.to_owned(),
+            size: SizeRange::new(range.required_bytes, range.limit_bytes)?,
+            credentials: Credentials::from_secrets(&request.secrets)?,
+        })
+    }
+}
+
+impl ValidateVolume {
+    /// Reads the request. Capabilities that CephFS does not have are an answer, not an error.
+    ///
+    /// # Errors
+    /// As [`CreateVolume::parse`].
+    pub fn parse(
+        request: &v1::ValidateVolumeCapabilitiesRequest,
+    ) -> Result<Self, crate::error::Error> {
+        let id = required("volume_id", &request.volume_id)?;
+        check_id(id)?;
+        if request.volume_capabilities.is_empty() {
+            return Err(Error::Missing("volume_capabilities").into());
+        }
+        Ok(Self {
+            volume: id.to_owned(),
+            capabilities: Capability::parse_all(&request.volume_capabilities).map(drop),
+            credentials: Credentials::from_secrets(&request.secrets)?,
+        })
+    }
+}
+
+/// Names become omap keys and log fields: the specification's limit and its banned characters.
+fn check_name(name: &str) -> Result<(), Error> {
+    if name.len() > MAX_NAME {
+        let why = format!(
+            "has {} bytes, a volume name has at most {MAX_NAME}",
+            name.len()
+        );
+        return Err(Error::invalid("name", why));
+    }
+    let allowed = |char: char| !char.is_control() || matches!(char, '\t' | '\n' | '\r');
+    match name.chars().find(|char| !allowed(*char)) {
+        Some(char) => Err(Error::invalid(
+            "name",
+            format!("contains the control character {char:?}"),
+        )),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn check_id(id: &str) -> Result<(), Error> {
+    if id.len() > ids::MAX_LEN {
+        let why = format!(
+            "has {} bytes, a volume id has at most {}",
+            id.len(),
+            ids::MAX_LEN
+        );
+        return Err(Error::invalid("volume_id", why));
+    }
+    Ok(())
+}

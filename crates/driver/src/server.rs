@@ -1,0 +1,137 @@
+//! The driver as a process: builds the services, listens, and ends in good order.
+
+mod listen;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ceph::Pool;
+use ceph::rados::{self, Connector};
+use csi_proto::v1::controller_server::ControllerServer;
+use csi_proto::v1::identity_server::IdentityServer;
+use csi_proto::v1::node_server::NodeServer;
+use futures::TryFutureExt as _;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+
+use crate::backend::Backend;
+use crate::ceph_conf::{self, CephConf};
+use crate::cli::{DriverSettings, NodeSettings};
+use crate::config::Config;
+use crate::controller::{self, Controller};
+use crate::identity;
+use crate::mount::{Fuse, Linux};
+use crate::node::{self, Node};
+use crate::rpc::{Frame, Limits};
+
+/// The driver cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its socket cannot be had.
+    #[error(transparent)]
+    Listen(#[from] listen::Error),
+    /// The transport failed.
+    #[error("serving on {endpoint} failed")]
+    Transport {
+        /// Where.
+        endpoint: String,
+        /// Why.
+        source: tonic::transport::Error,
+    },
+}
+
+/// Serves until `shutdown` is cancelled, then lets running requests end, and pending metadata be set,
+/// for the grace period. A service that is not asked for answers UNIMPLEMENTED.
+///
+/// # Errors
+/// [`Error`].
+pub async fn serve(settings: DriverSettings, shutdown: CancellationToken) -> Result<(), Error> {
+    let common = &settings.common;
+    let config = Arc::new(Config::open(&common.config_file, &common.rados_namespace));
+    let conf = Arc::new(CephConf::new(ceph_conf::DEFAULT_DIR));
+    let pool = Pool::new(Arc::new(Connector::new(rados::Settings {
+        // Administrators put settings of their own into it: it counts where it is present.
+        conf_file: conf.existing(),
+        ..rados::Settings::default()
+    })));
+    let backend = Arc::new(Backend::new(config, pool, &common.instance_id));
+    let limits = Limits {
+        longest: common.rpc_timeout,
+        slow: common.slow_op_interval,
+    };
+    let frame = Arc::new(Frame::new(limits));
+
+    let controller = settings.controller.map(|settings| {
+        let settings = controller::Settings {
+            set_metadata: settings.set_metadata,
+            cluster_name: settings.cluster_name,
+        };
+        Arc::new(Controller::new(Arc::clone(&backend), settings))
+    });
+    let identity = identity::Service::new(
+        &common.driver_name,
+        Arc::clone(&backend),
+        Arc::clone(&frame),
+    );
+    let controller_service = controller.as_ref().map(|controller| {
+        let service = controller::Service::new(Arc::clone(controller), Arc::clone(&frame));
+        ControllerServer::new(service)
+    });
+    let node_service = settings.node.map(|settings| {
+        let node = node(
+            settings,
+            &common.node_id,
+            Arc::clone(&backend),
+            Arc::clone(&conf),
+        );
+        NodeServer::new(node::Service::new(Arc::new(node), Arc::clone(&frame)))
+    });
+    let router = Server::builder()
+        .add_service(IdentityServer::new(identity))
+        .add_optional_service(controller_service)
+        .add_optional_service(node_service);
+
+    let listener = listen::listen(&common.endpoint).await?;
+    tracing::info!("listening on {}", common.endpoint);
+    let transport = |source| Error::Transport {
+        endpoint: common.endpoint.to_string(),
+        source,
+    };
+    let ended = CancellationToken::new();
+    let serving = listener.serve(router, shutdown.clone(), ended.cancelled());
+    let ending = async {
+        shutdown.cancelled().await;
+        end(&frame, controller.as_deref(), common.shutdown_grace).await;
+        ended.cancel();
+        Ok(())
+    };
+    tokio::try_join!(serving.map_err(transport), ending)?;
+    Ok(())
+}
+
+fn node(settings: NodeSettings, node_id: &str, backend: Arc<Backend>, conf: Arc<CephConf>) -> Node {
+    let fuse = Fuse::new(settings.fuse_binary, conf);
+    let settings = node::Settings {
+        node_id: node_id.to_owned(),
+        fuse_mount_options: settings.fuse_mount_options.unwrap_or_default(),
+        kernel_mount_options: settings.kernel_mount_options.unwrap_or_default(),
+    };
+    Node::new(
+        settings,
+        backend,
+        Arc::new(Linux::new(vec![Box::new(fuse)])),
+    )
+}
+
+/// Lets what runs end, and the metadata that is pending be set, at most for `grace`.
+async fn end(frame: &Frame, controller: Option<&Controller>, grace: Duration) {
+    let deadline = Instant::now() + grace;
+    for left in frame.drain(grace).await {
+        tracing::warn!("left behind: {left}; a repeat of the request goes on where it stopped");
+    }
+    if let Some(controller) = controller {
+        controller
+            .drain(deadline.saturating_duration_since(Instant::now()))
+            .await;
+    }
+}

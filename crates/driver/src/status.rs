@@ -1,0 +1,141 @@
+//! From errors to gRPC codes: the one place that decides.
+//!
+//! A code decides what the caller does next. `csi-provisioner` takes INVALID_ARGUMENT as final for the
+//! moment and delays its retries; ABORTED, DEADLINE_EXCEEDED and UNAVAILABLE tell it that the work may
+//! still be going on, so it asks again with the same name and never gives the volume up; NOT_FOUND on
+//! an expansion and FAILED_PRECONDITION make people look.
+
+#[cfg(test)]
+mod tests;
+
+use ceph::ErrorKind;
+use tonic::{Code, Status};
+
+use crate::error::Error;
+use crate::mount::{self, Cause, CommandError};
+use crate::node::PathError;
+use crate::{config, journal};
+
+/// The status of a failed RPC. Its message is the whole chain of causes.
+pub fn of(error: &Error) -> Status {
+    Status::new(code(error), text(error))
+}
+
+/// The code of an error.
+pub fn code(error: &Error) -> Code {
+    match error {
+        Error::Request(_)
+        | Error::ClusterIdTooLong(_)
+        | Error::Credentials(_)
+        | Error::UnknownFilesystem(_) => Code::InvalidArgument,
+        Error::Size(_) | Error::BeyondLimit { .. } => Code::OutOfRange,
+        Error::Config(error) => of_config(error, Code::InvalidArgument),
+        // The request is right, and was once: somebody has to mend config.json.
+        Error::ConfigOfVolume { source, .. } => of_config(source, Code::FailedPrecondition),
+        Error::NoGroup { .. } | Error::OtherGroup(_) | Error::NotReady(_) => {
+            Code::FailedPrecondition
+        }
+        Error::NoVolume { .. } | Error::NotDynamic(_) => Code::NotFound,
+        Error::Incompatible { .. } => Code::AlreadyExists,
+        Error::Unserved { .. } => Code::Unimplemented,
+        Error::Caps { .. } => Code::PermissionDenied,
+        Error::Ceph(error) | Error::Journal(journal::Error::Ceph(error)) => of_ceph(error.kind),
+        Error::Journal(journal::Error::Malformed { .. } | journal::Error::NameConflict { .. })
+        | Error::Panicked(_) => Code::Internal,
+        Error::Journal(journal::Error::Contended(_)) | Error::Busy(_) => Code::Aborted,
+        Error::Expired(_) => Code::DeadlineExceeded,
+        Error::Path(error) => of_path(error),
+        Error::Mount(error) => of_mount(error),
+    }
+}
+
+fn of_path(error: &PathError) -> Code {
+    match error {
+        PathError::Foreign { .. }
+        | PathError::NotStaged { .. }
+        | PathError::NoStagingPath
+        | PathError::StagedDead { .. }
+        | PathError::PublishedElsewhere { .. } => Code::FailedPrecondition,
+        PathError::Incompatible { .. } => Code::AlreadyExists,
+        PathError::NotMounted { .. } | PathError::Unknown { .. } => Code::NotFound,
+    }
+}
+
+fn of_mount(error: &mount::Error) -> Code {
+    match error {
+        mount::Error::Hangs { .. } | mount::Error::Command(CommandError::TimedOut { .. }) => {
+            Code::DeadlineExceeded
+        }
+        mount::Error::CephConf(_)
+        | mount::Error::InUse { .. }
+        | mount::Error::NoDirectory { .. }
+        | mount::Error::NotEmpty { .. }
+        | mount::Error::NoMounter { .. }
+        | mount::Error::Vanished { .. } => Code::FailedPrecondition,
+        mount::Error::Failure(failure) => of_failure(failure.cause),
+        mount::Error::Call { .. }
+        | mount::Error::Dead { .. }
+        | mount::Error::Table(_)
+        | mount::Error::Command(CommandError::Start { .. } | CommandError::Wait { .. }) => {
+            Code::Internal
+        }
+    }
+}
+
+fn of_failure(cause: Cause) -> Code {
+    match cause {
+        Cause::BadKey | Cause::BadOption => Code::InvalidArgument,
+        Cause::Rejected | Cause::NotAllowed => Code::PermissionDenied,
+        Cause::Unreachable | Cause::NoMds => Code::Unavailable,
+        Cause::NoDirectory | Cause::NoFileSystem => Code::NotFound,
+        Cause::BadMonitors | Cause::NetNamespace | Cause::NoFuse => Code::FailedPrecondition,
+        Cause::Other => Code::Internal,
+    }
+}
+
+fn of_config(error: &config::Error, unknown: Code) -> Code {
+    match error {
+        config::Error::UnknownCluster { .. } => unknown,
+        config::Error::NoMonitors { .. }
+        | config::Error::Absent { .. }
+        | config::Error::Unreadable { .. }
+        | config::Error::Malformed { .. } => Code::FailedPrecondition,
+    }
+}
+
+fn of_ceph(kind: ErrorKind) -> Code {
+    match kind {
+        ErrorKind::Unreachable => Code::Unavailable,
+        ErrorKind::TimedOut => Code::DeadlineExceeded,
+        ErrorKind::PermissionDenied => Code::PermissionDenied,
+        ErrorKind::NotEmpty | ErrorKind::Unsupported | ErrorKind::GroupNotFound => {
+            Code::FailedPrecondition
+        }
+        ErrorKind::NoSpace => Code::ResourceExhausted,
+        ErrorKind::Invalid => Code::InvalidArgument,
+        ErrorKind::Busy
+        | ErrorKind::Locked
+        | ErrorKind::CompareFailed
+        | ErrorKind::VersionChanged => Code::Aborted,
+        // What can be absent, or there already, is told apart where the call is made.
+        ErrorKind::NotFound
+        | ErrorKind::AlreadyExists
+        | ErrorKind::BadAnswer
+        | ErrorKind::Other => Code::Internal,
+    }
+}
+
+/// `error: cause: cause ...`, without repeating a cause that its error quotes already.
+fn text(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
