@@ -1,0 +1,133 @@
+//! After a final answer the sidecar forgets the name: whatever the driver reserved must be gone then,
+//! in whichever call it was reserved. After any other answer it stays for the repeat.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+#[allow(dead_code, reason = "each test uses its part of the support")]
+mod support;
+
+use ceph::fault::{Fault, Faults};
+use ceph::{Error, ErrorKind};
+use support::World;
+use tonic::Code;
+
+const NAME: &str = "pvc-2a7c9a4e-1111-4222-8333-444455556666";
+
+fn refuse(faults: &Faults, command: &'static str, errno: i32) {
+    let refusal = Error::answered(format!("mgr command `{command}`"), errno, "");
+    faults.always(
+        move |call| call.what.contains(command),
+        Fault::Fail(refusal),
+    );
+}
+
+#[test]
+fn a_refused_creation_leaves_nothing() {
+    for errno in [1, 22, 28, 5] {
+        let world = World::new();
+        let faults = Faults::new();
+        refuse(&faults, "fs subvolume create", errno);
+        let process = world.start(faults);
+        process.create(NAME, 1).refused();
+        assert_eq!(world.leftovers(), Vec::<String>::new(), "errno {errno}");
+        process.kill();
+    }
+}
+
+/// The first call got no answer and kept the reservation; the second one is refused for good.
+#[test]
+fn what_an_earlier_call_reserved_is_given_back_as_well() {
+    let world = World::new();
+    let faults = Faults::new();
+    faults.once(
+        |call| call.what.contains("fs subvolume create"),
+        Fault::TimeOut,
+    );
+    let process = world.start(faults.clone());
+    assert_eq!(
+        process.create(NAME, 1).refused().code(),
+        Code::DeadlineExceeded
+    );
+    assert_eq!(world.leftovers().len(), 7, "{:?}", world.leftovers());
+    refuse(&faults, "fs subvolume create", 1);
+    assert_eq!(
+        process.create(NAME, 1).refused().code(),
+        Code::PermissionDenied
+    );
+    assert_eq!(world.leftovers(), Vec::<String>::new());
+    process.kill();
+}
+
+/// What was made before the failure is removed, or the reservation stays so that a repeat finds it.
+#[test]
+fn a_subvolume_whose_path_is_refused_is_removed() {
+    let world = World::new();
+    let faults = Faults::new();
+    refuse(&faults, "fs subvolume getpath", 5);
+    let process = world.start(faults.clone());
+    assert_eq!(process.create(NAME, 1).refused().code(), Code::Internal);
+    assert_eq!(world.leftovers(), Vec::<String>::new());
+
+    refuse(&faults, "fs subvolume rm", 5);
+    process.create(NAME, 1).refused();
+    faults.clear();
+    let volume = process.create(NAME, 1).served().volume.unwrap();
+    process.delete(&volume.volume_id).served();
+    assert_eq!(world.leftovers(), Vec::<String>::new());
+    process.kill();
+}
+
+/// A live volume is never given back, whatever a repeat of its creation meets.
+#[test]
+fn a_volume_that_exists_survives_every_failure_of_a_repeat() {
+    for kind in [
+        ErrorKind::PermissionDenied,
+        ErrorKind::Other,
+        ErrorKind::Invalid,
+    ] {
+        let world = World::new();
+        let faults = Faults::new();
+        let process = world.start(faults.clone());
+        let volume = process.create(NAME, 1).served().volume.unwrap();
+        let failure = Error::new(kind, "mgr command `fs subvolume getpath`", "");
+        faults.always(
+            |call| call.what.contains("fs subvolume"),
+            Fault::Fail(failure),
+        );
+        process.create(NAME, 1).refused();
+        faults.clear();
+        assert_eq!(process.create(NAME, 1).served().volume.unwrap(), volume);
+        process.kill();
+    }
+}
+
+/// config.json names another group between a call that was cut short and its repeat.
+#[test]
+fn a_volume_goes_to_the_group_that_its_record_names() {
+    let world = World::new();
+    world.memory.create_group("cephfs", "apps");
+    let faults = Faults::new();
+    faults.once(
+        |call| call.what.contains("fs subvolume create"),
+        Fault::TimeOut,
+    );
+    let process = world.start(faults);
+    process.create(NAME, 1).refused();
+    let config = r#"[{"clusterID": "c1", "monitors": ["127.0.0.1:6789"],
+                      "cephFS": {"subvolumeGroup": "apps"}}]"#;
+    std::fs::write(world.config_file(), config).unwrap();
+    let volume = process.create(NAME, 1).served().volume.unwrap();
+    assert_eq!(world.memory.subvolumes()[0].0.group, "apps");
+
+    // And back: the record knows better than the file.
+    std::fs::write(world.config_file(), config.replace("apps", "csi")).unwrap();
+    process.expand(&volume.volume_id, 2).served();
+    process.delete(&volume.volume_id).served();
+    assert_eq!(world.leftovers(), Vec::<String>::new());
+    process.kill();
+}

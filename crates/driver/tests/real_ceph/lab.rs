@@ -1,0 +1,207 @@
+//! The cluster under test, seen from outside of the driver: with Ceph's own commands.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use csi_proto::v1::volume_capability::access_mode::Mode;
+use csi_proto::v1::volume_capability::{AccessMode, AccessType, MountVolume};
+use csi_proto::v1::{self as csi, VolumeCapability};
+
+/// What `dev/ceph env` says.
+pub(crate) struct Lab {
+    pub(crate) directory: String,
+    pub(crate) monitors: String,
+    pub(crate) fs: String,
+    pub(crate) group: String,
+    metadata_pool: String,
+    pub(crate) user: String,
+    pub(crate) key: String,
+}
+
+pub(crate) const CLUSTER_ID: &str = "real";
+
+impl Lab {
+    pub(crate) fn new() -> Self {
+        let setting = |name: &str| {
+            std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: see dev/ceph"))
+        };
+        let key = std::fs::read_to_string(setting("SPIRULA_TEST_KEYFILE")).unwrap();
+        let lab = Self {
+            directory: setting("SPIRULA_TEST_CEPH_DIR"),
+            monitors: setting("SPIRULA_TEST_MONITORS"),
+            fs: setting("SPIRULA_TEST_FS"),
+            group: setting("SPIRULA_TEST_GROUP"),
+            metadata_pool: setting("SPIRULA_TEST_METADATA_POOL"),
+            user: setting("SPIRULA_TEST_USER"),
+            key: key.trim().to_owned(),
+        };
+        lab.expect_empty("before the test");
+        lab
+    }
+
+    /// The driver's config.json for this cluster.
+    pub(crate) fn config(&self) -> String {
+        let Self {
+            monitors, group, ..
+        } = self;
+        format!(
+            r#"[{{"clusterID": "{CLUSTER_ID}", "monitors": ["{monitors}"],
+                 "cephFS": {{"subvolumeGroup": "{group}"}}}}]"#
+        )
+    }
+
+    pub(crate) fn secrets(&self) -> BTreeMap<String, String> {
+        let secrets = [("userID", &self.user), ("userKey", &self.key)];
+        secrets
+            .map(|(key, value)| (key.to_owned(), value.clone()))
+            .into()
+    }
+
+    pub(crate) fn create(&self, name: &str, gib: i64) -> csi::CreateVolumeRequest {
+        let parameters = [
+            ("clusterID", CLUSTER_ID),
+            ("fsName", &self.fs),
+            ("csi.storage.k8s.io/pvc/name", "data"),
+            ("csi.storage.k8s.io/pvc/namespace", "shop"),
+            ("csi.storage.k8s.io/pv/name", name),
+        ];
+        csi::CreateVolumeRequest {
+            name: name.to_owned(),
+            capacity_range: Some(csi::CapacityRange {
+                required_bytes: gib << 30,
+                limit_bytes: 0,
+            }),
+            volume_capabilities: vec![capability()],
+            parameters: parameters
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+            secrets: self.secrets(),
+            ..Default::default()
+        }
+    }
+
+    pub(crate) fn delete(&self, volume_id: &str) -> csi::DeleteVolumeRequest {
+        csi::DeleteVolumeRequest {
+            volume_id: volume_id.to_owned(),
+            secrets: self.secrets(),
+        }
+    }
+
+    pub(crate) fn expand(&self, volume_id: &str, gib: i64) -> csi::ControllerExpandVolumeRequest {
+        csi::ControllerExpandVolumeRequest {
+            volume_id: volume_id.to_owned(),
+            capacity_range: Some(csi::CapacityRange {
+                required_bytes: gib << 30,
+                limit_bytes: 0,
+            }),
+            secrets: self.secrets(),
+            volume_capability: None,
+        }
+    }
+
+    pub(crate) fn validate(&self, volume_id: &str) -> csi::ValidateVolumeCapabilitiesRequest {
+        csi::ValidateVolumeCapabilitiesRequest {
+            volume_id: volume_id.to_owned(),
+            volume_capabilities: vec![capability()],
+            secrets: self.secrets(),
+            ..Default::default()
+        }
+    }
+
+    /// Names of all subvolumes, as `ceph` tells, but for the directories that the tests of mounts made by
+    /// hand in the same group.
+    pub(crate) fn subvolumes(&self) -> Vec<String> {
+        let json = run(
+            "ceph",
+            &["fs", "subvolume", "ls", &self.fs, &self.group, "-f", "json"],
+        );
+        let entries: Vec<BTreeMap<String, String>> = serde_json::from_str(&json).unwrap();
+        entries
+            .into_iter()
+            .map(|mut entry| entry.remove("name").unwrap())
+            .filter(|name| !name.starts_with("spirula-test-"))
+            .collect()
+    }
+
+    /// The quota of a subvolume, as `ceph` tells.
+    pub(crate) fn quota(&self, name: &str) -> u64 {
+        let info = run(
+            "ceph",
+            &[
+                "fs",
+                "subvolume",
+                "info",
+                &self.fs,
+                name,
+                &self.group,
+                "-f",
+                "json",
+            ],
+        );
+        let info: serde_json::Value = serde_json::from_str(&info).unwrap();
+        info["bytes_quota"].as_u64().unwrap()
+    }
+
+    /// Journal objects with their keys, as `rados` tells.
+    pub(crate) fn journal(&self) -> BTreeMap<String, Vec<String>> {
+        let pool = ["-p", &self.metadata_pool, "-N", "csi"];
+        let objects = run("rados", &[&pool[..], &["ls"]].concat());
+        let keys = |object: &str| {
+            let keys = run("rados", &[&pool[..], &["listomapkeys", object]].concat());
+            keys.lines().map(str::to_owned).collect()
+        };
+        objects
+            .lines()
+            .map(|object| (object.to_owned(), keys(object)))
+            .collect()
+    }
+
+    /// No subvolume, no record, no directory key.
+    pub(crate) fn expect_empty(&self, when: &str) {
+        assert_eq!(self.subvolumes(), Vec::<String>::new(), "subvolumes {when}");
+        let mut journal = self.journal();
+        journal.retain(|object, keys| !(object.starts_with("csi.volumes.") && keys.is_empty()));
+        assert!(journal.is_empty(), "journal {when}: {journal:#?}");
+    }
+
+    /// The process id of a daemon such as `mgr.x`.
+    pub(crate) fn pid(&self, daemon: &str) -> String {
+        let file = format!("{}/run/{daemon}.pid", self.directory);
+        std::fs::read_to_string(file).unwrap().trim().to_owned()
+    }
+
+    pub(crate) fn signal(&self, daemon: &str, signal: &str) {
+        run("kill", &["-s", signal, &self.pid(daemon)]);
+    }
+
+    /// Starts what is down, and waits until the cluster works again.
+    pub(crate) fn up(&self) {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../dev/ceph");
+        let up = Command::new(script)
+            .arg("up")
+            .env("SPIRULA_CEPH_DIR", &self.directory)
+            .output();
+        let up = up.unwrap();
+        assert!(
+            up.status.success(),
+            "{}",
+            String::from_utf8_lossy(&up.stderr)
+        );
+    }
+}
+
+pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn capability() -> VolumeCapability {
+    VolumeCapability {
+        access_mode: Some(AccessMode {
+            mode: Mode::MultiNodeMultiWriter.into(),
+        }),
+        access_type: Some(AccessType::Mount(MountVolume::default())),
+    }
+}

@@ -1,0 +1,281 @@
+//! A controller on a cluster in memory, whose processes can be killed and started again.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ceph::fault::Faults;
+use ceph::memory::Memory;
+use ceph::{Cluster, Connect, Context, Identity, Pool};
+use csi_proto::v1::controller_server::Controller as _;
+use csi_proto::v1::volume_capability::access_mode::Mode;
+use csi_proto::v1::volume_capability::{AccessMode, AccessType, MountVolume};
+use csi_proto::v1::{self as csi, VolumeCapability};
+use spirula::backend::Backend;
+use spirula::config::Config;
+use spirula::controller::{Controller, Service, Settings};
+use spirula::rpc::{Frame, Limits};
+use tempfile::TempDir;
+use tonic::{Request, Status};
+
+/// A well-formed cephx key that opens nothing.
+pub(crate) const KEY: &str = "AQBvaBRnAAAAABAAa2tra2tra2tra2tra2tra2s=";
+
+/// What outlives a process: the cluster and config.json.
+pub(crate) struct World {
+    pub(crate) memory: Memory,
+    /// Id of the pool with the journal.
+    pub(crate) metadata_pool: i64,
+    directory: TempDir,
+}
+
+/// One process: a controller with a runtime of its own.
+pub(crate) struct Process {
+    service: Service,
+    controller: Arc<Controller>,
+    runtime: tokio::runtime::Runtime,
+    pub(crate) faults: Faults,
+}
+
+#[derive(Debug)]
+struct MemoryConnect(Memory, Faults);
+
+#[async_trait]
+impl Connect for MemoryConnect {
+    async fn connect(&self, _: &Context, _: &Identity) -> ceph::Result<Arc<dyn Cluster>> {
+        Ok(self.1.wrap(self.0.client()))
+    }
+}
+
+impl World {
+    /// A cluster `c1` with the file system `cephfs` and the group `csi`.
+    pub(crate) fn new() -> Self {
+        let memory = Memory::new();
+        let metadata_pool = memory.create_filesystem("cephfs").metadata_pool;
+        memory.create_group("cephfs", "csi");
+        let directory = tempfile::tempdir().unwrap();
+        let config = r#"[{"clusterID": "c1", "monitors": ["127.0.0.1:6789"]}]"#;
+        std::fs::write(directory.path().join("config.json"), config).unwrap();
+        Self {
+            memory,
+            metadata_pool,
+            directory,
+        }
+    }
+
+    /// Where config.json is.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.directory.path().join("config.json")
+    }
+
+    /// Starts a process.
+    pub(crate) fn start(&self, faults: Faults) -> Process {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let entered = runtime.enter();
+        let config = Config::open(self.config_file(), "csi");
+        let pool = Pool::new(Arc::new(MemoryConnect(self.memory.clone(), faults.clone())));
+        let backend = Arc::new(Backend::new(Arc::new(config), pool, "default"));
+        let settings = Settings {
+            set_metadata: true,
+            cluster_name: Some("kubernetes".to_owned()),
+        };
+        let controller = Arc::new(Controller::new(backend, settings));
+        let limits = Limits {
+            longest: Duration::from_secs(20),
+            slow: None,
+        };
+        let service = Service::new(Arc::clone(&controller), Arc::new(Frame::new(limits)));
+        drop(entered);
+        Process {
+            service,
+            controller,
+            runtime,
+            faults,
+        }
+    }
+
+    /// Everything that is left: subvolumes, records, directory keys. Empty in an empty cluster.
+    pub(crate) fn leftovers(&self) -> Vec<String> {
+        let subvolumes = self.memory.subvolumes().into_iter();
+        let mut left: Vec<_> = subvolumes
+            .map(|(at, _)| format!("subvolume {}", at.name))
+            .collect();
+        for (object, state) in self.memory.objects() {
+            let keys = state
+                .omap
+                .keys()
+                .map(|key| format!("{} key {key}", object.name));
+            left.extend(keys);
+            if object.name != "csi.volumes.default" {
+                left.push(format!("object {}", object.name));
+            }
+        }
+        left
+    }
+
+    /// The metadata of the only subvolume.
+    pub(crate) fn only_metadata(&self) -> BTreeMap<String, String> {
+        let subvolumes = self.memory.subvolumes();
+        assert_eq!(subvolumes.len(), 1, "{subvolumes:?}");
+        subvolumes[0].1.metadata.clone()
+    }
+}
+
+/// How a request in a process ended.
+#[derive(Debug)]
+pub(crate) enum End<T> {
+    Answered(Result<T, Status>),
+    Killed,
+}
+
+impl Process {
+    /// Sends a request and lets it and its metadata end, or the process be killed.
+    pub(crate) fn call<T, F>(&self, request: impl FnOnce(Service) -> F) -> End<T>
+    where
+        F: Future<Output = Result<tonic::Response<T>, Status>>,
+    {
+        let request = request(self.service.clone());
+        self.runtime.block_on(async {
+            let answered = async {
+                let answer = request.await.map(tonic::Response::into_inner);
+                self.controller.drain(Duration::from_secs(20)).await;
+                answer
+            };
+            tokio::select! {
+                biased;
+                () = self.faults.killed() => End::Killed,
+                answer = answered => End::Answered(answer),
+            }
+        })
+    }
+
+    /// SIGKILL: whatever runs stops where it is. Waits until it has: a call that a thread is about to
+    /// make must not reach the cluster in the middle of what the next process does.
+    pub(crate) fn kill(self) {
+        self.runtime.shutdown_timeout(Duration::from_secs(20));
+    }
+
+    pub(crate) fn create(&self, name: &str, gib: i64) -> End<csi::CreateVolumeResponse> {
+        let request = create_request(name, gib);
+        self.call(|service| async move { service.create_volume(Request::new(request)).await })
+    }
+
+    pub(crate) fn delete(&self, volume_id: &str) -> End<csi::DeleteVolumeResponse> {
+        let request = csi::DeleteVolumeRequest {
+            volume_id: volume_id.to_owned(),
+            secrets: secrets(),
+        };
+        self.call(|service| async move { service.delete_volume(Request::new(request)).await })
+    }
+
+    pub(crate) fn expand(
+        &self,
+        volume_id: &str,
+        gib: i64,
+    ) -> End<csi::ControllerExpandVolumeResponse> {
+        let request = csi::ControllerExpandVolumeRequest {
+            volume_id: volume_id.to_owned(),
+            capacity_range: Some(csi::CapacityRange {
+                required_bytes: gib << 30,
+                limit_bytes: 0,
+            }),
+            secrets: secrets(),
+            volume_capability: None,
+        };
+        self.call(|service| async move {
+            service
+                .controller_expand_volume(Request::new(request))
+                .await
+        })
+    }
+
+    pub(crate) fn validate(&self, volume_id: &str) -> End<csi::ValidateVolumeCapabilitiesResponse> {
+        let request = csi::ValidateVolumeCapabilitiesRequest {
+            volume_id: volume_id.to_owned(),
+            volume_capabilities: vec![mount_capability(Mode::MultiNodeMultiWriter)],
+            secrets: secrets(),
+            ..Default::default()
+        };
+        self.call(|service| async move {
+            service
+                .validate_volume_capabilities(Request::new(request))
+                .await
+        })
+    }
+}
+
+impl<T: std::fmt::Debug> End<T> {
+    /// The answer of a request that was served.
+    pub(crate) fn served(self) -> T {
+        match self {
+            Self::Answered(Ok(answer)) => answer,
+            other => panic!("not served: {other:?}"),
+        }
+    }
+
+    /// The status of a request that was refused.
+    pub(crate) fn refused(self) -> Status {
+        match self {
+            Self::Answered(Err(status)) => status,
+            other => panic!("not refused: {other:?}"),
+        }
+    }
+
+    pub(crate) fn is_killed(&self) -> bool {
+        matches!(self, Self::Killed)
+    }
+}
+
+/// For what a test does to the cluster itself.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+pub(crate) fn secrets() -> BTreeMap<String, String> {
+    [
+        ("userID".to_owned(), "k8s".to_owned()),
+        ("userKey".to_owned(), KEY.to_owned()),
+    ]
+    .into()
+}
+
+pub(crate) fn mount_capability(mode: Mode) -> VolumeCapability {
+    VolumeCapability {
+        access_mode: Some(AccessMode { mode: mode.into() }),
+        access_type: Some(AccessType::Mount(MountVolume::default())),
+    }
+}
+
+pub(crate) fn create_request(name: &str, gib: i64) -> csi::CreateVolumeRequest {
+    let parameters = [
+        ("clusterID", "c1"),
+        ("fsName", "cephfs"),
+        ("csi.storage.k8s.io/pvc/name", "data"),
+        ("csi.storage.k8s.io/pvc/namespace", "shop"),
+        ("csi.storage.k8s.io/pv/name", name),
+    ];
+    csi::CreateVolumeRequest {
+        name: name.to_owned(),
+        capacity_range: Some(csi::CapacityRange {
+            required_bytes: gib << 30,
+            limit_bytes: 0,
+        }),
+        volume_capabilities: vec![mount_capability(Mode::MultiNodeMultiWriter)],
+        parameters: parameters
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+        secrets: secrets(),
+        ..Default::default()
+    }
+}
