@@ -1,0 +1,130 @@
+//! The raw commands: what is to be done in Ceph, by one connection and nothing around it.
+
+use std::time::Duration;
+
+use csi_proto::v1::Volume;
+use librados::{Cluster, Config, Monitors, OmapPage, ReadOp};
+use serde_json::{Value, json};
+
+use crate::lab::Lab;
+
+pub(crate) const GIB: u64 = 1 << 30;
+
+const OMAP: &str = "bench";
+
+/// One connection.
+pub(crate) struct Raw {
+    cluster: Cluster,
+    fs: String,
+    group: String,
+    metadata_pool: i64,
+}
+
+impl Raw {
+    pub(crate) fn connect(lab: &Lab) -> Self {
+        let cluster = Cluster::connect(&Config {
+            monitors: Monitors::parse(&lab.monitors).unwrap(),
+            user: lab.user.clone(),
+            key: lab.key.clone().into(),
+            conf_file: None,
+            connect_timeout: Duration::from_secs(10),
+            osd_timeout: Duration::from_secs(30),
+        });
+        let cluster = cluster.unwrap();
+        let list = json!({"prefix": "fs ls", "format": "json"}).to_string();
+        let list: Value = serde_json::from_slice(&cluster.mon_command(&list).unwrap()).unwrap();
+        let mut all = list.as_array().unwrap().iter();
+        let ours = all.find(|fs| fs["name"] == *lab.fs).unwrap();
+        Self {
+            metadata_pool: ours["metadata_pool_id"].as_i64().unwrap(),
+            cluster,
+            fs: lab.fs.clone(),
+            group: lab.group.clone(),
+        }
+    }
+
+    /// Creates a subvolume of 1 GiB and asks for its path.
+    pub(crate) fn create(&self, name: &str) {
+        self.command("create", name, &json!({"size": GIB}));
+        self.path(name);
+    }
+
+    pub(crate) fn path(&self, name: &str) {
+        self.command("getpath", name, &json!({}));
+    }
+
+    pub(crate) fn resize(&self, name: &str, gib: u64) {
+        let size = (gib * GIB).to_string();
+        self.command(
+            "resize",
+            name,
+            &json!({"new_size": size, "no_shrink": true}),
+        );
+    }
+
+    pub(crate) fn set_metadata(&self, name: &str, key: &str, value: &str) {
+        self.command(
+            "metadata set",
+            name,
+            &json!({"key_name": key, "value": value}),
+        );
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        self.command("rm", name, &json!({}));
+    }
+
+    fn command(&self, verb: &str, name: &str, more: &Value) {
+        let mut command = json!({
+            "prefix": format!("fs subvolume {verb}"),
+            "vol_name": self.fs,
+            "sub_name": name,
+            "group_name": self.group,
+        });
+        let more = more.as_object().unwrap().clone();
+        command.as_object_mut().unwrap().extend(more);
+        self.cluster.mgr_command(&command.to_string()).unwrap();
+    }
+
+    /// One write of the kind that the driver's journal is made with.
+    pub(crate) fn write_omap(&self, value: &str) {
+        let mut journal = self.cluster.io_ctx(self.metadata_pool, "csi").unwrap();
+        let mut write = journal.write_op().unwrap();
+        write.omap_set([("key", value.as_bytes())]);
+        journal.write(OMAP, write).unwrap();
+    }
+
+    /// Removes what [`Self::write_omap`] has left.
+    pub(crate) fn remove_omap(&self) {
+        let mut journal = self.cluster.io_ctx(self.metadata_pool, "csi").unwrap();
+        let mut write = journal.write_op().unwrap();
+        write.remove();
+        journal.write(OMAP, write).unwrap();
+    }
+
+    /// Waits until the driver has set the metadata of all volumes.
+    pub(crate) fn wait_for_metadata(&self, volumes: &[Volume]) {
+        for volume in volumes {
+            while self.has_pending_metadata(&volume.volume_context["subvolumeName"]) {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+    }
+
+    /// Whether the record of a volume says that there is metadata to be set.
+    fn has_pending_metadata(&self, subvolume: &str) -> bool {
+        let uuid = subvolume.strip_prefix("csi-vol-").unwrap();
+        let page = OmapPage {
+            after: "",
+            prefix: "spirula.metadata",
+            max: 10,
+        };
+        let wanted = ReadOp {
+            omap_page: Some(page),
+            ..ReadOp::default()
+        };
+        let mut journal = self.cluster.io_ctx(self.metadata_pool, "csi").unwrap();
+        let record = journal.read(&format!("csi.volume.{uuid}"), &wanted);
+        !record.unwrap().omap_page.is_empty()
+    }
+}
