@@ -20,8 +20,10 @@ pub struct Error {
 /// Why a call to Ceph failed, independent of who answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// The object, key, pool, file system, subvolume or snapshot is not there (ENOENT).
+    /// The object, key, pool, file system or subvolume is not there (ENOENT).
     NotFound,
+    /// The snapshot is not there, but its subvolume is (ENOENT).
+    SnapshotNotFound,
     /// The subvolume group is not there (ENOENT), which says nothing about the subvolumes that were
     /// made in it: most likely the configuration names another group than it used to.
     GroupNotFound,
@@ -43,6 +45,18 @@ pub enum ErrorKind {
     NotEmpty,
     /// Ceph asks to try again later (EAGAIN).
     Busy,
+    /// As many clones are being made as Ceph makes at once; this one was not begun (EAGAIN).
+    ClonersBusy,
+    /// The subvolume is a clone that is not complete, so it can hardly be used yet (EAGAIN).
+    NotReady,
+    /// Clones of the snapshot are still being made (EAGAIN).
+    PendingClones,
+    /// The clone cannot be canceled, because it is complete, failed or canceled already (EINVAL).
+    CloneFinished,
+    /// The subvolume was not made by cloning (EOPNOTSUPP).
+    NotAClone,
+    /// The directory has as many snapshots as the mds allows, `mds_max_snaps_per_dir` (EMLINK).
+    TooManySnapshots,
     /// This Ceph release does not know the command.
     Unsupported,
     /// Ceph refused the arguments (EINVAL).
@@ -62,7 +76,17 @@ impl Error {
         // The mgr uses one errno for several things that callers must tell apart.
         let kind = match errno {
             22 if detail.contains("No handler found") => ErrorKind::Unsupported,
+            22 if detail.contains("clone finished") => ErrorKind::CloneFinished,
             2 if detail.starts_with("subvolume group ") => ErrorKind::GroupNotFound,
+            2 if detail.starts_with("snapshot ") => ErrorKind::SnapshotNotFound,
+            11 if detail.contains("cloner threads are busy") => ErrorKind::ClonersBusy,
+            11 if detail.contains("has pending clones") => ErrorKind::PendingClones,
+            11 if detail.contains("is not ready for operation")
+                || detail.contains("clone in-progress") =>
+            {
+                ErrorKind::NotReady
+            }
+            95 if detail.contains("is not allowed on subvolume") => ErrorKind::NotAClone,
             _ => ErrorKind::of_errno(errno),
         };
         Self {
@@ -119,6 +143,7 @@ impl ErrorKind {
             17 => Self::AlreadyExists,
             22 => Self::Invalid,
             28 | 122 => Self::NoSpace,
+            31 => Self::TooManySnapshots,
             34 | 75 => Self::VersionChanged,
             39 => Self::NotEmpty,
             107 | 108 | 111 | 113 => Self::Unreachable,
@@ -131,6 +156,7 @@ impl ErrorKind {
     fn text(self) -> &'static str {
         match self {
             Self::NotFound => "not found",
+            Self::SnapshotNotFound => "snapshot not found",
             Self::GroupNotFound => "subvolume group not found",
             Self::AlreadyExists => "exists already",
             Self::CompareFailed => "changed by somebody else",
@@ -141,6 +167,12 @@ impl ErrorKind {
             Self::Unreachable => "cluster not reachable",
             Self::NotEmpty => "not empty",
             Self::Busy => "busy, try again later",
+            Self::ClonersBusy => "too many clones at once, try again later",
+            Self::NotReady => "not complete yet",
+            Self::PendingClones => "clones of it are pending",
+            Self::CloneFinished => "finished already",
+            Self::NotAClone => "not a clone",
+            Self::TooManySnapshots => "too many snapshots",
             Self::Unsupported => "not known to this Ceph release",
             Self::Invalid => "refused",
             Self::NoSpace => "no space",
@@ -156,24 +188,43 @@ mod tests {
 
     #[test]
     fn kinds_that_share_an_errno_are_told_apart_by_their_words() {
+        use ErrorKind::*;
         for (errno, words, kind) in [
-            (22, "invalid size specified: '-4'", ErrorKind::Invalid),
+            (22, "invalid size specified: '-4'", Invalid),
+            (22, "No handler found for 'fs quiesce'", Unsupported),
             (
                 22,
-                "No handler found for 'fs quiesce'",
-                ErrorKind::Unsupported,
+                "cannot cancel -- clone finished (check clone status)",
+                CloneFinished,
             ),
-            (2, "subvolume 'x' does not exist", ErrorKind::NotFound),
-            (2, "FS 'x' not found", ErrorKind::NotFound),
+            (2, "subvolume 'x' does not exist", NotFound),
             (
                 2,
-                "subvolume group 'x' does not exist",
-                ErrorKind::GroupNotFound,
+                "subvolume 'x' is removed and has only snapshots retained",
+                NotFound,
             ),
+            (2, "FS 'x' not found", NotFound),
+            (2, "subvolume group 'x' does not exist", GroupNotFound),
+            (2, "snapshot 'b's'' does not exist", SnapshotNotFound),
+            (11, "asynchronous purge of subvolume in progress", Busy),
             (
-                39,
-                "subvolume group x contains subvolume(s)",
-                ErrorKind::NotEmpty,
+                11,
+                "all cloner threads are busy, please try again later",
+                ClonersBusy,
+            ),
+            (11, "snapshot 's' has pending clones", PendingClones),
+            (11, "subvolume 'x' is not ready for operation rm", NotReady),
+            (
+                11,
+                "x clone in-progress -- please cancel the clone and retry",
+                NotReady,
+            ),
+            (31, "error in mkdir x", TooManySnapshots),
+            (39, "subvolume group x contains subvolume(s)", NotEmpty),
+            (
+                95,
+                "operation 'clone-status' is not allowed on subvolume 'x' of type subvolume",
+                NotAClone,
             ),
         ] {
             assert_eq!(Error::answered("c", errno, words).kind, kind, "{words}");

@@ -3,28 +3,34 @@
 //! * [`Cluster`] is the boundary: objects with omaps and xattrs, advisory locks, monitor and manager
 //!   commands. [`rados`] implements it over librados, [`memory`] in memory; [`suite`] is the contract
 //!   that both must pass, and [`fault`] makes any of them fail at a chosen call.
-//! * [`Subvolumes`] is what a volume is made with; [`subvolume`] implements it with manager commands.
+//! * [`Subvolumes`], [`Snapshots`] and [`Clones`] are what volumes are made with; [`mgr`] implements them
+//!   with manager commands.
 //! * [`Pool`] hands out shared connections, each with its cached [`filesystem`] facts.
 //!
 //! Every call takes a [`Context`]: the instant by which it must have answered, and the place where it
 //! says what it waits for, so that an expired request can name the Ceph command that held it up.
 
+pub mod clone;
 mod cluster;
 mod context;
 mod error;
 pub mod fault;
 pub mod filesystem;
 pub mod memory;
+pub mod mgr;
 mod object;
 pub mod pool;
 pub mod rados;
+pub mod snapshot;
 pub mod subvolume;
 pub mod suite;
 
+pub use clone::{CloneState, CloneStatus, Clones};
 pub use cluster::{Cluster, Command, Lock};
 pub use context::{Context, Progress, Step};
 pub use error::{Error, ErrorKind, Result};
 pub use filesystem::Filesystem;
 pub use object::{Object, OmapPage, ReadAnswer, ReadOp, WriteOp, WriteStep};
 pub use pool::{Connect, Connection, Identity, Pool};
+pub use snapshot::{Snapshot, SnapshotInfo, Snapshots};
 pub use subvolume::{Subvolume, Subvolumes};

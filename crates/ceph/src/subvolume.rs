@@ -1,12 +1,8 @@
 //! Subvolumes: what a CSI volume is made of.
 
-mod mgr;
-
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-
-pub use mgr::MgrSubvolumes;
 
 use crate::{Context, Result};
 
@@ -49,8 +45,9 @@ pub struct CreateOptions {
 }
 
 /// Operations on subvolumes. They behave as Ceph's own: `create` of an existing one succeeds, everything
-/// else on an absent one is `NotFound`, anything in an absent group is `GroupNotFound`. A name or group
-/// that is not one path component is `Invalid` and never sent.
+/// else on an absent one is `NotFound`, anything in an absent group is `GroupNotFound`, most on a clone
+/// that is not complete is `NotReady`. A name or group that is not one path component is `Invalid` and
+/// never sent.
 #[async_trait]
 pub trait Subvolumes: Send + Sync + std::fmt::Debug {
     /// Creates the subvolume. One that exists is no error: it gets the size of `options`, even a smaller
@@ -66,9 +63,9 @@ pub trait Subvolumes: Send + Sync + std::fmt::Debug {
     /// Sets the quota to `bytes`, more or less than before; `Invalid` if more than that is in use.
     async fn resize(&self, cx: &Context, at: &Subvolume, bytes: u64) -> Result<()>;
 
-    /// Removes the subvolume. With `snapshots` = [`Snapshots::Retain`] its snapshots stay; else a
-    /// subvolume that has some is `NotEmpty`.
-    async fn remove(&self, cx: &Context, at: &Subvolume, snapshots: Snapshots) -> Result<()>;
+    /// Removes the subvolume: `NotEmpty` if it has snapshots that `removal` does not retain, `NotReady`
+    /// if it is a clone that is still being made.
+    async fn remove(&self, cx: &Context, at: &Subvolume, removal: Removal) -> Result<()>;
 
     /// Sets one metadata key, whose case Ceph folds. `Invalid` for a key that Ceph could not keep,
     /// `Unsupported` before Ceph 16.2.8.
@@ -87,11 +84,15 @@ pub trait Subvolumes: Send + Sync + std::fmt::Debug {
     async fn list(&self, cx: &Context, fs: &str, group: &str) -> Result<Vec<String>>;
 }
 
-/// What becomes of the snapshots of a removed subvolume.
+/// How a subvolume is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Snapshots {
-    /// They keep the subvolume from being removed.
-    Forbid,
-    /// They stay, and the subvolume's name with them, until the last is removed.
-    Retain,
+pub enum Removal {
+    /// Only if it has no snapshots, and is no unfinished clone.
+    Plain,
+    /// Also if it is a failed or canceled clone; one that is absent is no error then.
+    Force,
+    /// Its snapshots stay, and its name with them, until the last is removed; until then its
+    /// [`Info::state`] is `snapshot-retained`, and most operations find it absent. `Invalid` for
+    /// subvolumes made by old Ceph releases, which cannot.
+    RetainSnapshots,
 }

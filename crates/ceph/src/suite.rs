@@ -1,4 +1,4 @@
-//! The contract of [`Cluster`] and of [`MgrSubvolumes`], as named cases
+//! The contract of [`Cluster`] and of [`MgrVolumes`], as named cases
 //! that every implementation must pass.
 //!
 //! [`contract_tests!`](crate::contract_tests) makes a test of each case. A case works under names of its
@@ -30,9 +30,10 @@ pub use omap::*;
 pub use subvolumes::*;
 pub use versions::*;
 
-use crate::subvolume::{MgrSubvolumes, Subvolume};
+use crate::mgr::MgrVolumes;
+use crate::subvolume::Subvolume;
 use crate::{Cluster, Context, ErrorKind, Filesystem, Object, ReadAnswer, ReadOp, Result};
-use crate::{WriteOp, WriteStep};
+use crate::{Subvolumes, WriteOp, WriteStep};
 
 /// What a case runs on.
 #[derive(Clone, Debug)]
@@ -95,8 +96,8 @@ impl Subject {
         }
     }
 
-    fn subvolumes(&self) -> MgrSubvolumes {
-        MgrSubvolumes::new(Arc::clone(&self.cluster))
+    fn subvolumes(&self) -> impl Subvolumes {
+        MgrVolumes::new(Arc::clone(&self.cluster))
     }
 
     async fn write(&self, object: &Object, steps: impl Into<Vec<WriteStep>> + Send) -> Result<()> {

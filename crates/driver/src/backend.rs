@@ -4,7 +4,10 @@ mod caps;
 
 use std::sync::Arc;
 
-use ceph::{Connection, Context, ErrorKind, Filesystem, Identity, Pool, Subvolume, Subvolumes};
+use ceph::{
+    Clones, Connection, Context, ErrorKind, Filesystem, Identity, Pool, Snapshots, Subvolume,
+    Subvolumes,
+};
 
 use crate::config::{self, ClusterEntry, Config};
 use crate::credentials::Credentials;
@@ -31,6 +34,10 @@ pub struct Session {
     pub journal: Journal,
     /// Its subvolumes.
     pub subvolumes: Arc<dyn Subvolumes>,
+    /// Their snapshots.
+    pub snapshots: Arc<dyn Snapshots>,
+    /// Clones of those.
+    pub clones: Arc<dyn Clones>,
     /// The cluster's entry in config.json.
     pub cluster: ClusterEntry,
     /// The cephx user.
@@ -133,13 +140,14 @@ impl Backend {
         let objects = Arc::clone(connection.cluster());
         let namespace = &cluster.rados_namespace;
         let journal = Journal::new(objects, filesystem.metadata_pool, namespace, &self.instance);
-        let subvolumes = connection.subvolumes();
         let user = credentials.id.clone();
         Session {
+            subvolumes: connection.subvolumes(),
+            snapshots: connection.snapshots(),
+            clones: connection.clones(),
             connection,
             filesystem,
             journal,
-            subvolumes,
             cluster,
             user,
         }

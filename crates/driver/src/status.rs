@@ -108,18 +108,24 @@ fn of_ceph(kind: ErrorKind) -> Code {
         ErrorKind::Unreachable => Code::Unavailable,
         ErrorKind::TimedOut => Code::DeadlineExceeded,
         ErrorKind::PermissionDenied => Code::PermissionDenied,
-        ErrorKind::NotEmpty | ErrorKind::Unsupported | ErrorKind::GroupNotFound => {
-            Code::FailedPrecondition
-        }
-        ErrorKind::NoSpace => Code::ResourceExhausted,
+        ErrorKind::NotEmpty
+        | ErrorKind::PendingClones
+        | ErrorKind::Unsupported
+        | ErrorKind::GroupNotFound => Code::FailedPrecondition,
+        ErrorKind::NoSpace | ErrorKind::TooManySnapshots => Code::ResourceExhausted,
         ErrorKind::Invalid => Code::InvalidArgument,
         ErrorKind::Busy
+        | ErrorKind::ClonersBusy
+        | ErrorKind::NotReady
         | ErrorKind::Locked
         | ErrorKind::CompareFailed
         | ErrorKind::VersionChanged => Code::Aborted,
         // What can be absent, or there already, is told apart where the call is made.
         ErrorKind::NotFound
+        | ErrorKind::SnapshotNotFound
         | ErrorKind::AlreadyExists
+        | ErrorKind::CloneFinished
+        | ErrorKind::NotAClone
         | ErrorKind::BadAnswer
         | ErrorKind::Other => Code::Internal,
     }

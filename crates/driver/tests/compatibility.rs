@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ceph::fault::Faults;
-use ceph::subvolume::{CreateOptions, MgrSubvolumes};
+use ceph::mgr::MgrVolumes;
+use ceph::subvolume::CreateOptions;
 use ceph::{Context, Object, Subvolume, Subvolumes as _, WriteOp, WriteStep};
 use csi_proto::v1::controller_server::Controller as _;
 use support::{World, block_on, create_request};
@@ -63,7 +64,7 @@ fn subvolume(world: &World, name: &str, gib: u64) {
         pool: None,
     };
     let cx = Context::with_timeout(Duration::from_secs(10));
-    let subvolumes = MgrSubvolumes::new(Arc::clone(&world.memory.client()));
+    let subvolumes = MgrVolumes::new(Arc::clone(&world.memory.client()));
     block_on(async {
         subvolumes.create(&cx, &at, &options).await.unwrap();
     });

@@ -3,22 +3,22 @@
 use std::sync::Arc;
 
 use crate::filesystem::{Cache, Filesystem};
-use crate::subvolume::MgrSubvolumes;
-use crate::{Cluster, Context, Result, Subvolumes};
+use crate::mgr::MgrVolumes;
+use crate::{Clones, Cluster, Context, Result, Snapshots, Subvolumes};
 
 /// One cluster as one cephx user.
 #[derive(Debug)]
 pub struct Connection {
     cluster: Arc<dyn Cluster>,
-    subvolumes: Arc<dyn Subvolumes>,
+    volumes: Arc<MgrVolumes>,
     filesystems: Cache,
 }
 
 impl Connection {
-    /// A connection over `cluster` that makes subvolumes with manager commands.
+    /// A connection over `cluster` that makes volumes with manager commands.
     pub fn new(cluster: Arc<dyn Cluster>) -> Self {
         Self {
-            subvolumes: Arc::new(MgrSubvolumes::new(Arc::clone(&cluster))),
+            volumes: Arc::new(MgrVolumes::new(Arc::clone(&cluster))),
             cluster,
             filesystems: Cache::default(),
         }
@@ -31,7 +31,17 @@ impl Connection {
 
     /// Subvolume operations.
     pub fn subvolumes(&self) -> Arc<dyn Subvolumes> {
-        Arc::clone(&self.subvolumes)
+        Arc::clone(&self.volumes) as _
+    }
+
+    /// Snapshot operations.
+    pub fn snapshots(&self) -> Arc<dyn Snapshots> {
+        Arc::clone(&self.volumes) as _
+    }
+
+    /// Clone operations.
+    pub fn clones(&self) -> Arc<dyn Clones> {
+        Arc::clone(&self.volumes) as _
     }
 
     /// The file system `name`, from memory if it was seen in the last ten minutes.

@@ -6,7 +6,8 @@ use anyhow::{Context as _, ensure};
 use tokio::task::JoinSet;
 
 use super::{Subject, fails, omap_equals, omap_set};
-use crate::subvolume::{CreateOptions, MgrSubvolumes};
+use crate::mgr::MgrVolumes;
+use crate::subvolume::CreateOptions;
 use crate::{ErrorKind, ReadOp, Subvolumes as _, WriteOp, WriteStep};
 
 /// Of many exclusive creates, from two clients, one wins and the others know it.
@@ -92,7 +93,7 @@ pub async fn creating_one_subvolume_at_once_makes_one(on: &Subject) -> anyhow::R
     let mut creators = JoinSet::new();
     for n in 0..6 {
         let cluster = if n % 2 == 0 { &on.cluster } else { &on.other };
-        let subvolumes = MgrSubvolumes::new(Arc::clone(cluster));
+        let subvolumes = MgrVolumes::new(Arc::clone(cluster));
         let (cx, at) = (Subject::cx(), at.clone());
         creators.spawn(async move {
             subvolumes
@@ -109,7 +110,7 @@ pub async fn creating_one_subvolume_at_once_makes_one(on: &Subject) -> anyhow::R
     paths.dedup();
     ensure!(paths.len() == 1, "{paths:?}");
     on.subvolumes()
-        .remove(&Subject::cx(), &at, crate::subvolume::Snapshots::Forbid)
+        .remove(&Subject::cx(), &at, crate::subvolume::Removal::Plain)
         .await?;
     Ok(())
 }

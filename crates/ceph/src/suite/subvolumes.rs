@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 
 use super::{Subject, fails};
 use crate::ErrorKind::{GroupNotFound, Invalid, NotFound};
-use crate::subvolume::{CreateOptions, Snapshots, Subvolume};
+use crate::subvolume::{CreateOptions, Removal, Subvolume};
 use crate::{Result, Subvolumes};
 
 const MIB: u64 = 1 << 20;
@@ -36,9 +36,9 @@ pub async fn subvolume_life(on: &Subject) -> anyhow::Result<()> {
     let listed = subvolumes.list(&cx, &at.fs, &at.group).await?;
     ensure!(listed.contains(&at.name));
 
-    subvolumes.remove(&cx, &at, Snapshots::Forbid).await?;
+    subvolumes.remove(&cx, &at, Removal::Plain).await?;
     fails(subvolumes.path(&cx, &at).await, NotFound)?;
-    let again = subvolumes.remove(&cx, &at, Snapshots::Forbid).await;
+    let again = subvolumes.remove(&cx, &at, Removal::Plain).await;
     fails(again, NotFound)?;
     let listed = subvolumes.list(&cx, &at.fs, &at.group).await?;
     ensure!(!listed.contains(&at.name));
@@ -49,7 +49,9 @@ pub async fn subvolume_life(on: &Subject) -> anyhow::Result<()> {
     ensure!(subvolumes.path(&cx, &at).await? != path);
     ensure!(subvolumes.info(&cx, &at).await?.quota.is_none());
     // Without snapshots there is nothing to retain.
-    subvolumes.remove(&cx, &at, Snapshots::Retain).await?;
+    subvolumes
+        .remove(&cx, &at, Removal::RetainSnapshots)
+        .await?;
     fails(subvolumes.info(&cx, &at).await, NotFound)
 }
 
@@ -75,7 +77,7 @@ pub async fn creating_a_subvolume_again_changes_its_size(on: &Subject) -> anyhow
         pool: Some("no-such-pool".to_owned()),
     };
     fails(subvolumes.create(&cx, &at, &bad_pool).await, Invalid)?;
-    subvolumes.remove(&cx, &at, Snapshots::Forbid).await?;
+    subvolumes.remove(&cx, &at, Removal::Plain).await?;
     fails(subvolumes.create(&cx, &at, &bad_pool).await, Invalid)?;
     fails(subvolumes.path(&cx, &at).await, NotFound)
 }
@@ -92,7 +94,7 @@ pub async fn subvolume_resize(on: &Subject) -> anyhow::Result<()> {
         ensure!(subvolumes.info(&cx, &at).await?.quota == Some(bytes));
     }
     fails(subvolumes.resize(&cx, &at, 0).await, Invalid)?;
-    subvolumes.remove(&cx, &at, Snapshots::Forbid).await?;
+    subvolumes.remove(&cx, &at, Removal::Plain).await?;
     Ok(())
 }
 
@@ -113,7 +115,7 @@ pub async fn subvolume_resize_below_use_is_refused(on: &Subject) -> anyhow::Resu
     ensure!(subvolumes.info(&cx, &at).await?.quota == Some(64 * MIB));
     subvolumes.resize(&cx, &at, 16 * MIB).await?;
     ensure!(subvolumes.info(&cx, &at).await?.quota == Some(16 * MIB));
-    subvolumes.remove(&cx, &at, Snapshots::Forbid).await?;
+    subvolumes.remove(&cx, &at, Removal::Plain).await?;
     Ok(())
 }
 
@@ -146,7 +148,7 @@ pub async fn subvolume_metadata(on: &Subject) -> anyhow::Result<()> {
     for key in ["", " k", "#k", ";k", "[k", "a=b", "a:b", "a\nb"] {
         fails(set(key, "v").await, Invalid)?;
     }
-    subvolumes.remove(&cx, &at, Snapshots::Forbid).await?;
+    subvolumes.remove(&cx, &at, Removal::Plain).await?;
     fails(subvolumes.metadata(&cx, &at).await, NotFound)
 }
 
@@ -163,7 +165,7 @@ pub async fn subvolumes_without_group(on: &Subject) -> anyhow::Result<()> {
     ensure!(subvolumes.list(&cx, &at.fs, "").await?.contains(&at.name));
     let grouped = subvolumes.list(&cx, &at.fs, &on.group).await?;
     ensure!(!grouped.contains(&at.name));
-    subvolumes.remove(&cx, &at, Snapshots::Forbid).await?;
+    subvolumes.remove(&cx, &at, Removal::Plain).await?;
     fails(subvolumes.info(&cx, &at).await, NotFound)
 }
 
@@ -219,9 +221,7 @@ pub async fn subvolume_names_that_are_paths_are_refused(on: &Subject) -> anyhow:
     fails(subvolumes.path(&cx, &bad_group).await, Invalid)?;
     fails(subvolumes.list(&cx, &on.fs.name, "..").await, Invalid)?;
     subvolumes.path(&cx, &neighbour).await?;
-    subvolumes
-        .remove(&cx, &neighbour, Snapshots::Forbid)
-        .await?;
+    subvolumes.remove(&cx, &neighbour, Removal::Plain).await?;
     Ok(())
 }
 
@@ -234,7 +234,7 @@ async fn on_every_operation(subvolumes: &dyn Subvolumes, at: &Subvolume) -> [Res
         subvolumes.resize(&cx, at, 64 * MIB).await,
         subvolumes.set_metadata(&cx, at, "k", "v").await,
         subvolumes.metadata(&cx, at).await.map(drop),
-        subvolumes.remove(&cx, at, Snapshots::Forbid).await,
-        subvolumes.remove(&cx, at, Snapshots::Retain).await,
+        subvolumes.remove(&cx, at, Removal::Plain).await,
+        subvolumes.remove(&cx, at, Removal::RetainSnapshots).await,
     ]
 }

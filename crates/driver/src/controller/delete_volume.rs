@@ -11,7 +11,7 @@
 //! Snapshots that CSI knows of never keep a volume: where the subvolume can retain them, it does, and
 //! they go on their own later.
 
-use ceph::subvolume::Snapshots;
+use ceph::subvolume::Removal;
 use ceph::{Context, ErrorKind, Subvolume};
 use csi_proto::v1::{DeleteVolumeRequest, DeleteVolumeResponse};
 
@@ -83,11 +83,14 @@ async fn delete(
 }
 
 async fn remove(cx: &Context, session: &Session, at: &Subvolume) -> Result<(), Error> {
-    let retaining = session.subvolumes.remove(cx, at, Snapshots::Retain).await;
+    let retaining = session
+        .subvolumes
+        .remove(cx, at, Removal::RetainSnapshots)
+        .await;
     let removed = match retaining {
         // Subvolumes of old Ceph releases cannot retain snapshots.
         Err(error) if error.kind == ErrorKind::Invalid => {
-            session.subvolumes.remove(cx, at, Snapshots::Forbid).await
+            session.subvolumes.remove(cx, at, Removal::Plain).await
         }
         other => other,
     };

@@ -1,6 +1,6 @@
 //! The plan of CreateVolume: reserve the name, make the subvolume, learn its path.
 
-use ceph::subvolume::{CreateOptions, Snapshots};
+use ceph::subvolume::{CreateOptions, Removal};
 use ceph::{Context, ErrorKind, Subvolume};
 
 use crate::backend::Session;
@@ -144,7 +144,7 @@ async fn give_back(
     if unknown_effect {
         return Ok(());
     }
-    match session.subvolumes.remove(cx, at, Snapshots::Forbid).await {
+    match session.subvolumes.remove(cx, at, Removal::Plain).await {
         Err(removal) if !removal.is_not_found() => {
             tracing::warn!("{error}; and what was made could not be removed: {removal}");
             Ok(())

@@ -256,7 +256,7 @@ async fn a_volume_that_is_gone_needs_nothing() {
     let trail = Trail::default();
     let record = fixture.volume("a").await;
     let at = fixture.session.subvolume(&record);
-    let forbid = ceph::subvolume::Snapshots::Forbid;
+    let forbid = ceph::subvolume::Removal::Plain;
     fixture
         .session
         .subvolumes

@@ -275,6 +275,41 @@ pub(super) fn cephs() -> Vec<Row> {
             "mgr command `x`: busy, try again later: words",
         ),
         (
+            ErrorKind::SnapshotNotFound,
+            Code::Internal,
+            "mgr command `x`: snapshot not found: words",
+        ),
+        (
+            ErrorKind::ClonersBusy,
+            Code::Aborted,
+            "mgr command `x`: too many clones at once, try again later: words",
+        ),
+        (
+            ErrorKind::NotReady,
+            Code::Aborted,
+            "mgr command `x`: not complete yet: words",
+        ),
+        (
+            ErrorKind::PendingClones,
+            Code::FailedPrecondition,
+            "mgr command `x`: clones of it are pending: words",
+        ),
+        (
+            ErrorKind::CloneFinished,
+            Code::Internal,
+            "mgr command `x`: finished already: words",
+        ),
+        (
+            ErrorKind::NotAClone,
+            Code::Internal,
+            "mgr command `x`: not a clone: words",
+        ),
+        (
+            ErrorKind::TooManySnapshots,
+            Code::ResourceExhausted,
+            "mgr command `x`: too many snapshots: words",
+        ),
+        (
             ErrorKind::Unsupported,
             Code::FailedPrecondition,
             "mgr command `x`: not known to this Ceph release: words",

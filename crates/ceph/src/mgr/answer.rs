@@ -1,13 +1,19 @@
 //! Answers of the commands.
 
+mod clone;
+mod snapshot;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::super::Info;
+pub(super) use self::clone::CloneAnswer;
+pub(super) use self::snapshot::SnapshotAnswer;
+use crate::subvolume::Info;
 use crate::{Error, ErrorKind, Result};
 
+/// An entry of a listing.
 #[derive(Deserialize)]
-pub(super) struct ListEntry {
+pub(super) struct Named {
     pub(super) name: String,
 }
 

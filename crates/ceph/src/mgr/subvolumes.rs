@@ -1,44 +1,17 @@
-//! [`Subvolumes`] by commands of the manager's `volumes` module (`ceph fs subvolume ...`).
-
-mod answer;
-mod arguments;
+//! Subvolumes.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::Serialize;
 
-use super::{CreateOptions, Info, Snapshots, Subvolume, Subvolumes};
-use crate::{Cluster, Command, Context, Result};
-use answer::{InfoAnswer, ListEntry, bad_answer, parse};
-use arguments::{Create, List, Remove, Resize, SetMetadata, Target};
-
-/// Subvolumes made by the manager.
-#[derive(Debug)]
-pub struct MgrSubvolumes {
-    cluster: Arc<dyn Cluster>,
-}
-
-impl MgrSubvolumes {
-    /// Subvolumes of the file systems of `cluster`.
-    pub fn new(cluster: Arc<dyn Cluster>) -> Self {
-        Self { cluster }
-    }
-
-    async fn run(
-        &self,
-        cx: &Context,
-        prefix: &str,
-        arguments: &(impl Serialize + Sync),
-    ) -> Result<Vec<u8>> {
-        let command = Command::new(prefix, arguments)?;
-        self.cluster.mgr_command(cx, &command).await
-    }
-}
+use super::MgrVolumes;
+use super::answer::{InfoAnswer, Named, bad_answer, parse};
+use super::arguments::{Create, List, Remove, Resize, SetMetadata, Target};
+use crate::subvolume::{CreateOptions, Info, Removal, Subvolume, Subvolumes};
+use crate::{Context, Result};
 
 #[async_trait]
-impl Subvolumes for MgrSubvolumes {
+impl Subvolumes for MgrVolumes {
     async fn create(&self, cx: &Context, at: &Subvolume, options: &CreateOptions) -> Result<()> {
         let arguments = Create {
             at: Target::new(at)?,
@@ -74,10 +47,11 @@ impl Subvolumes for MgrSubvolumes {
         Ok(())
     }
 
-    async fn remove(&self, cx: &Context, at: &Subvolume, snapshots: Snapshots) -> Result<()> {
+    async fn remove(&self, cx: &Context, at: &Subvolume, removal: Removal) -> Result<()> {
         let arguments = Remove {
             at: Target::new(at)?,
-            retain_snapshots: (snapshots == Snapshots::Retain).then_some(true),
+            force: (removal == Removal::Force).then_some(true),
+            retain_snapshots: (removal == Removal::RetainSnapshots).then_some(true),
         };
         self.run(cx, "fs subvolume rm", &arguments).await?;
         Ok(())
@@ -90,7 +64,7 @@ impl Subvolumes for MgrSubvolumes {
         key: &str,
         value: &str,
     ) -> Result<()> {
-        let arguments = SetMetadata::new(at, key, value)?;
+        let arguments = SetMetadata::new(Target::new(at)?, key, value)?;
         self.run(cx, "fs subvolume metadata set", &arguments)
             .await?;
         Ok(())
@@ -106,10 +80,7 @@ impl Subvolumes for MgrSubvolumes {
         let prefix = "fs subvolume ls";
         let arguments = List::new(fs, group)?;
         let answer = self.run(cx, prefix, &arguments).await?;
-        let entries: Vec<ListEntry> = parse(prefix, &answer)?;
+        let entries: Vec<Named> = parse(prefix, &answer)?;
         Ok(entries.into_iter().map(|entry| entry.name).collect())
     }
 }
-
-#[cfg(test)]
-mod tests;
