@@ -12,8 +12,8 @@ use ceph::{
 use crate::config::{self, ClusterEntry, Config};
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::ids::VolumeId;
-use crate::journal::{Journal, Record};
+use crate::ids::{self, Id, Snapshot};
+use crate::journal::{Journal, Record, SnapshotRecord};
 
 /// Opens file systems for requests; what is shared between them is connections and facts.
 #[derive(Debug)]
@@ -30,8 +30,10 @@ pub struct Session {
     pub connection: Arc<Connection>,
     /// The file system.
     pub filesystem: Filesystem,
-    /// Its journal.
+    /// Its journal of volumes.
     pub journal: Journal,
+    /// Its journal of snapshots.
+    pub snapshot_journal: Journal<Snapshot>,
     /// Its subvolumes.
     pub subvolumes: Arc<dyn Subvolumes>,
     /// Their snapshots.
@@ -83,21 +85,22 @@ impl Backend {
         }
     }
 
-    /// The file system of a volume, `None` if the cluster has no such file system any more.
+    /// The file system of a volume or snapshot, `None` if the cluster has no such file system any more.
     ///
     /// # Errors
-    /// [`Error::ConfigOfVolume`], [`Error::Ceph`].
-    pub async fn open_volume(
+    /// [`Error::ConfigOf`], [`Error::Ceph`].
+    pub async fn open_id<K: ids::Kind>(
         &self,
         cx: &Context,
-        id: &VolumeId,
+        id: &Id<K>,
         credentials: &Credentials,
     ) -> Result<Option<Session>, Error> {
-        let of_volume = |source: config::Error| Error::ConfigOfVolume {
-            volume: id.to_string(),
+        let of_id = |source: config::Error| Error::ConfigOf {
+            noun: K::NOUN,
+            id: id.to_string(),
             source,
         };
-        let cluster = self.config.cluster(id.cluster_id()).map_err(of_volume)?;
+        let cluster = self.config.cluster(id.cluster_id()).map_err(of_id)?;
         let connection = self.connect(cx, &cluster, credentials).await?;
         match connection.filesystem_with_id(cx, id.fs_id()).await {
             Ok(filesystem) => Ok(Some(self.session(
@@ -139,7 +142,9 @@ impl Backend {
     ) -> Session {
         let objects = Arc::clone(connection.cluster());
         let namespace = &cluster.rados_namespace;
-        let journal = Journal::new(objects, filesystem.metadata_pool, namespace, &self.instance);
+        let (pool, instance) = (filesystem.metadata_pool, &self.instance);
+        let journal = Journal::new(Arc::clone(&objects), pool, namespace, instance);
+        let snapshot_journal = Journal::new(objects, pool, namespace, instance);
         let user = credentials.id.clone();
         Session {
             subvolumes: connection.subvolumes(),
@@ -148,6 +153,7 @@ impl Backend {
             connection,
             filesystem,
             journal,
+            snapshot_journal,
             cluster,
             user,
         }
@@ -158,15 +164,21 @@ impl Session {
     /// The subvolume of a volume. Its group is the one it was made in, if we noted that: config.json
     /// may name another by now.
     pub fn subvolume(&self, record: &Record) -> Subvolume {
-        let noted = record
-            .details
-            .as_ref()
-            .map(|details| details.group.as_str());
-        let group = noted.unwrap_or(&self.cluster.subvolume_group);
+        let noted = record.details.as_ref().map(|details| &details.group);
+        self.subvolume_in(noted, &record.subvolume)
+    }
+
+    /// The subvolume that a snapshot is of, likewise.
+    pub fn source(&self, record: &SnapshotRecord) -> Subvolume {
+        let noted = record.details.as_ref().map(|details| &details.group);
+        self.subvolume_in(noted, &record.source)
+    }
+
+    fn subvolume_in(&self, group: Option<&String>, name: &str) -> Subvolume {
         Subvolume {
             fs: self.filesystem.name.clone(),
-            group: group.to_owned(),
-            name: record.subvolume.clone(),
+            group: group.unwrap_or(&self.cluster.subvolume_group).clone(),
+            name: name.to_owned(),
         }
     }
 

@@ -24,11 +24,13 @@ pub enum Error {
     /// The driver itself cannot work.
     #[error("not ready: {0}")]
     NotReady(#[source] config::Error),
-    /// A stored volume names a cluster that config.json has no answer for.
-    #[error("volume `{volume}`: {source}")]
-    ConfigOfVolume {
-        /// The volume id.
-        volume: String,
+    /// A stored id names a cluster that config.json has no answer for.
+    #[error("{noun} `{id}`: {source}")]
+    ConfigOf {
+        /// What has the id.
+        noun: &'static str,
+        /// The id.
+        id: String,
         /// Why.
         source: config::Error,
     },
@@ -59,6 +61,14 @@ pub enum Error {
     #[error("volume `{id}` does not exist: {why}")]
     NoVolume {
         /// The volume id.
+        id: String,
+        /// How we know.
+        why: String,
+    },
+    /// There is no such snapshot.
+    #[error("snapshot `{id}` does not exist: {why}")]
+    NoSnapshot {
+        /// The snapshot id.
         id: String,
         /// How we know.
         why: String,

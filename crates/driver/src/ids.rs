@@ -1,12 +1,14 @@
-//! Volume ids: what Kubernetes stores as `volumeHandle`, so every byte of them is for ever.
+//! Ids of volumes and snapshots: what Kubernetes stores as `volumeHandle` and `snapshotHandle`, so every
+//! byte of them is for ever.
 //!
 //! `0001-<len>-<clusterID>-<fscID>-<uuid>`: version and length of the cluster id as four hex digits,
 //! the file system's id as sixteen, the uuid as its 36 characters. The cluster id may itself contain
-//! hyphens, so it is cut out by its length.
+//! hyphens, so it is cut out by its length. An id does not tell what it is the id of: only the journal
+//! does.
 
 use std::fmt;
-
-use uuid::Uuid;
+use std::hash::Hash;
+use std::marker::PhantomData;
 
 #[cfg(test)]
 mod tests;
@@ -19,33 +21,68 @@ const FIXED_LEN: usize = VERSION.len() + 4 + 16 + UUID_LEN + 4;
 const VERSION: &str = "0001";
 const UUID_LEN: usize = 36;
 
-/// Names a volume: its cluster, its file system, and its uuid in that file system's journal.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct VolumeId {
-    cluster_id: String,
-    fs_id: i64,
-    uuid: VolumeUuid,
+/// What an id can be the id of.
+pub trait Kind: Clone + Copy + fmt::Debug + Eq + Hash + Ord + Send + Sync + 'static {
+    /// What people call it.
+    const NOUN: &'static str;
 }
 
-/// The uuid of a volume, which names its journal object and, after a prefix, its subvolume.
+/// Volumes, as a [`Kind`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Volume {}
+
+/// Snapshots, as a [`Kind`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Snapshot {}
+
+impl Kind for Volume {
+    const NOUN: &'static str = "volume";
+}
+
+impl Kind for Snapshot {
+    const NOUN: &'static str = "snapshot";
+}
+
+/// Names a thing: its cluster, its file system, and its uuid in that file system's journal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Id<K> {
+    cluster: String,
+    fs: i64,
+    uuid: Uuid<K>,
+}
+
+/// The uuid of a thing, which names its journal object and, after a prefix, its subvolume or snapshot.
 ///
 /// Usually a version 4 uuid, but any 36 bytes that were read from an id or the journal are kept as
 /// they are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct VolumeUuid(String);
+pub struct Uuid<K>(String, PhantomData<K>);
 
-/// Why a string is no volume id of this driver.
+/// The id of a volume.
+pub type VolumeId = Id<Volume>;
+/// The uuid of a volume.
+pub type VolumeUuid = Uuid<Volume>;
+/// The id of a snapshot.
+pub type SnapshotId = Id<Snapshot>;
+/// The uuid of a snapshot.
+pub type SnapshotUuid = Uuid<Snapshot>;
+
+/// Why a string is no id of this driver.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Shorter than the fixed fields.
-    #[error("volume id `{id}` has {} bytes, a dynamic one has at least {FIXED_LEN}", .id.len())]
+    #[error("{noun} id `{id}` has {} bytes, a dynamic one has at least {FIXED_LEN}", .id.len())]
     TooShort {
+        /// What was to be named.
+        noun: &'static str,
         /// The string.
         id: String,
     },
     /// A field is not what its place demands.
-    #[error("volume id `{id}` has no valid {field}")]
+    #[error("{noun} id `{id}` has no valid {field}")]
     Field {
+        /// What was to be named.
+        noun: &'static str,
         /// The string.
         id: String,
         /// The field.
@@ -53,7 +90,7 @@ pub enum DecodeError {
     },
 }
 
-/// A cluster id so long that no volume id can hold it.
+/// A cluster id so long that no id can hold it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "clusterID `{cluster_id}` has {} bytes, a volume id has room for {}",
@@ -63,20 +100,20 @@ pub struct TooLong {
     cluster_id: String,
 }
 
-impl VolumeId {
-    /// The id of the volume `uuid` in the file system `fs_id` of the cluster `cluster_id`.
+impl<K: Kind> Id<K> {
+    /// The id of `uuid` in the file system `fs_id` of the cluster `cluster_id`.
     ///
     /// # Errors
     /// [`TooLong`] if it would be longer than [`MAX_LEN`].
-    pub fn new(cluster_id: &str, fs_id: i64, uuid: VolumeUuid) -> Result<Self, TooLong> {
+    pub fn new(cluster_id: &str, fs_id: i64, uuid: Uuid<K>) -> Result<Self, TooLong> {
         if cluster_id.len() + FIXED_LEN > MAX_LEN {
             return Err(TooLong {
                 cluster_id: cluster_id.to_owned(),
             });
         }
         Ok(Self {
-            cluster_id: cluster_id.to_owned(),
-            fs_id,
+            cluster: cluster_id.to_owned(),
+            fs: fs_id,
             uuid,
         })
     }
@@ -87,12 +124,17 @@ impl VolumeId {
     /// # Errors
     /// [`DecodeError`] for anything else, such as the free-text handle of a static volume.
     pub fn decode(id: &str) -> Result<Self, DecodeError> {
+        let noun = K::NOUN;
         let field = |field| DecodeError::Field {
+            noun,
             id: id.to_owned(),
             field,
         };
         if id.len() < FIXED_LEN {
-            return Err(DecodeError::TooShort { id: id.to_owned() });
+            return Err(DecodeError::TooShort {
+                noun,
+                id: id.to_owned(),
+            });
         }
         hex(id.get(0..4)).ok_or_else(|| field("version"))?;
         let length = hex(id.get(5..9)).ok_or_else(|| field("cluster id length"))?;
@@ -106,53 +148,50 @@ impl VolumeId {
             .filter(|uuid| uuid.len() == UUID_LEN);
         let uuid = uuid.ok_or_else(|| field("uuid"))?;
         Ok(Self {
-            cluster_id: cluster_id.to_owned(),
-            fs_id,
-            uuid: VolumeUuid(uuid.to_owned()),
+            cluster: cluster_id.to_owned(),
+            fs: fs_id,
+            uuid: Uuid(uuid.to_owned(), PhantomData),
         })
     }
 
     /// The `clusterID` of config.json.
     pub fn cluster_id(&self) -> &str {
-        &self.cluster_id
+        &self.cluster
     }
 
     /// The file system's id (fscID).
     pub fn fs_id(&self) -> i64 {
-        self.fs_id
+        self.fs
     }
 
     /// The uuid.
-    pub fn uuid(&self) -> &VolumeUuid {
+    pub fn uuid(&self) -> &Uuid<K> {
         &self.uuid
     }
 }
 
-impl fmt::Display for VolumeId {
+impl<K: Kind> fmt::Display for Id<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            cluster_id,
-            fs_id,
-            uuid,
-        } = self;
+        let Self { cluster, fs, uuid } = self;
         write!(
             f,
-            "{VERSION}-{:04x}-{cluster_id}-{fs_id:016x}-{uuid}",
-            cluster_id.len()
+            "{VERSION}-{:04x}-{cluster}-{fs:016x}-{uuid}",
+            cluster.len()
         )
     }
 }
 
-impl VolumeUuid {
+impl<K: Kind> Uuid<K> {
     /// A new random one.
     pub fn random() -> Self {
-        Self(Uuid::new_v4().to_string())
+        Self(uuid::Uuid::new_v4().to_string(), PhantomData)
     }
 
-    /// The uuid at the end of a stored value or subvolume name, `None` if that is too short.
+    /// The uuid at the end of a stored value, or of the name of a subvolume or snapshot, `None` if that is too short.
     pub fn at_end_of(text: &str) -> Option<Self> {
         let start = text.len().checked_sub(UUID_LEN)?;
-        text.get(start..).map(|uuid| Self(uuid.to_owned()))
+        text.get(start..)
+            .map(|uuid| Self(uuid.to_owned(), PhantomData))
     }
 
     /// As text.
@@ -161,7 +200,7 @@ impl VolumeUuid {
     }
 }
 
-impl fmt::Display for VolumeUuid {
+impl<K: Kind> fmt::Display for Uuid<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

@@ -1,7 +1,7 @@
-//! The journal: which volume a request name stands for, kept in omaps of the file system's metadata
-//! pool so that any driver instance, and ceph-csi itself, finds the same answer.
+//! The journal: which volume or snapshot a request name stands for, kept in omaps of the file system's
+//! metadata pool so that any driver instance, and ceph-csi itself, finds the same answer.
 //!
-//! Two objects tell about a volume:
+//! Two objects tell about a volume, and two others in the same way about a snapshot:
 //!
 //! * the **directory** `csi.volumes.<instance>` has a key per request name whose value is the
 //!   volume's uuid;
@@ -13,80 +13,90 @@
 //! the request completes it under the same uuid. Releasing goes the same way round: the directory key
 //! first, so that the record, which knows the name, is there until nothing else is.
 //!
+//! What differs between the kinds is in [`Kind`]; the protocol is one.
+//!
 //! Keys that begin with `spirula.` are ours; ceph-csi reads only those that begin with `csi.`.
 
-mod keys;
+mod fields;
 mod lookup;
+mod notes;
 mod release;
 mod reserve;
+mod snapshot;
 #[cfg(test)]
 mod tests;
+mod volume;
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use ceph::{Cluster, Object};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-pub use self::keys::DEFAULT_PREFIX;
+pub use self::fields::Fields;
 pub use self::lookup::Entry;
 pub use self::reserve::Reservation;
-use crate::ids::VolumeUuid;
+pub use self::snapshot::{NewSnapshot, SnapshotDetails, SnapshotRecord, Taken};
+pub use self::volume::{DEFAULT_PREFIX, Details, NewRecord, Record};
+use crate::ids::{self, Uuid, Volume};
 
-/// The journal of one file system.
+/// What the journal can keep: names of objects and keys, and what a record says. All that begins with
+/// `csi.` is shared with ceph-csi and can never change.
+pub trait Kind: ids::Kind {
+    /// What a record says.
+    type Record: Clone + fmt::Debug + PartialEq + Send + Sync;
+    /// What a new record shall say.
+    type New: Sync;
+    /// Notes of this driver in a record, stored as JSON.
+    type Details: Serialize + DeserializeOwned + Sync;
+
+    /// The directory object without `.<instance>`.
+    const DIRECTORY: &'static str;
+    /// Prefix of the directory's keys, before the request name.
+    const DIRECTORY_KEY: &'static str;
+    /// The record object without the uuid.
+    const RECORD: &'static str;
+    /// The record's key with the request name, which is there from its first moment on.
+    const REQUEST_NAME: &'static str;
+    /// The record's key with the details.
+    const DETAILS: &'static str;
+    /// Keys to be read by name as well, because no listing shows them.
+    const UNLISTED: &'static [&'static str] = &[];
+
+    /// The record of a new reservation.
+    fn reserved(new: &Self::New, request_name: &str, uuid: Uuid<Self>) -> Self::Record;
+
+    /// `record` with the notes of `new`, for something that is to be made under it.
+    fn renewed(record: Self::Record, new: &Self::New) -> Self::Record;
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`], [`Error::Incomplete`].
+    fn decode(uuid: &Uuid<Self>, fields: &Fields<'_>) -> Result<Self::Record, Error>;
+
+    /// All keys of a record.
+    fn encode(record: &Self::Record) -> BTreeMap<String, Vec<u8>>;
+
+    /// Whose record it is.
+    fn uuid(record: &Self::Record) -> &Uuid<Self>;
+
+    /// The name it was asked for by, `None` if the record does not say.
+    fn request_name(record: &Self::Record) -> Option<&str>;
+}
+
+/// The journal of one file system, for one kind of things.
 #[derive(Clone, Debug)]
-pub struct Journal {
+pub struct Journal<K = Volume> {
     cluster: Arc<dyn Cluster>,
     /// Id of the metadata pool.
     pool: i64,
     namespace: String,
     instance: String,
-}
-
-/// What the journal knows about a volume.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// Which volume.
-    pub uuid: VolumeUuid,
-    /// The name it was asked for by, `None` if the record does not say.
-    pub request_name: Option<String>,
-    /// Name of its subvolume.
-    pub subvolume: String,
-    /// Namespace of its PVC.
-    pub owner: Option<String>,
-    /// The KMS that keeps its key, if it is encrypted.
-    pub kms_id: Option<String>,
-    /// The snapshot that it shows, if it is snapshot-backed.
-    pub backing_snapshot: Option<String>,
-    /// What this driver noted about it; `None` for volumes that ceph-csi made.
-    pub details: Option<Details>,
-    /// Subvolume metadata that still has to be set.
-    pub pending_metadata: BTreeMap<String, String>,
-}
-
-/// What a new volume's record shall say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NewRecord {
-    /// What the uuid is appended to for the subvolume's name.
-    pub name_prefix: String,
-    /// Namespace of the PVC.
-    pub owner: Option<String>,
-    /// What to note.
-    pub details: Details,
-    /// Subvolume metadata to be set in the background.
-    pub pending_metadata: BTreeMap<String, String>,
-}
-
-/// Notes of this driver in a record: they spare commands to Ceph, and survive edits of config.json.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Details {
-    /// The largest quota given, in bytes; `None` if the volume was made without one.
-    pub size: Option<u64>,
-    /// The data pool asked for, `None` for the default of the file system.
-    pub pool: Option<String>,
-    /// The subvolume group it was made in.
-    pub group: String,
+    kind: PhantomData<K>,
 }
 
 /// The journal could not be read or written, or contradicts itself.
@@ -105,25 +115,40 @@ pub enum Error {
         /// What it should be.
         expected: &'static str,
     },
+    /// A record lacks what every record of its kind has.
+    #[error(
+        "journal object `{object}` lacks the key `{key}`, without which nobody can tell what it is \
+         about; look at it with `rados listomapvals` before anything else"
+    )]
+    Incomplete {
+        /// The object.
+        object: String,
+        /// The key.
+        key: &'static str,
+    },
     /// The directory leads from one name to the record of another.
     #[error(
-        "journal: the name `{asked}` leads to volume {uuid}, whose record says that it was made for \
-         `{stored}`; look at object `csi.volume.{uuid}` before anything else"
+        "journal: the name `{asked}` leads to {noun} {uuid}, whose record says that it was made for \
+         `{stored}`; look at object `{object}` before anything else"
     )]
     NameConflict {
+        /// What it is that is named.
+        noun: &'static str,
         /// The name that was asked.
         asked: String,
         /// The name in the record.
         stored: String,
-        /// The volume.
-        uuid: VolumeUuid,
+        /// Whose record it is.
+        uuid: String,
+        /// The record.
+        object: String,
     },
     /// The same name was reserved and released by others again and again.
     #[error("journal: the name `{0}` keeps changing under us; is another driver deleting it?")]
     Contended(String),
 }
 
-impl Journal {
+impl<K: Kind> Journal<K> {
     /// The journal in `namespace` of the metadata pool `pool`; `instance` is the driver instance id.
     pub fn new(cluster: Arc<dyn Cluster>, pool: i64, namespace: &str, instance: &str) -> Self {
         Self {
@@ -131,15 +156,16 @@ impl Journal {
             pool,
             namespace: namespace.to_owned(),
             instance: instance.to_owned(),
+            kind: PhantomData,
         }
     }
 
     fn directory(&self) -> Object {
-        self.object(keys::directory(&self.instance))
+        self.object(format!("{}.{}", K::DIRECTORY, self.instance))
     }
 
-    fn record(&self, uuid: &VolumeUuid) -> Object {
-        self.object(keys::record(uuid))
+    fn record(&self, uuid: &Uuid<K>) -> Object {
+        self.object(format!("{}{uuid}", K::RECORD))
     }
 
     fn object(&self, name: String) -> Object {
@@ -151,16 +177,15 @@ impl Journal {
     }
 }
 
-/// The text of a stored value.
-fn text(object: &Object, key: &str, value: &[u8]) -> Result<String, Error> {
-    let text = std::str::from_utf8(value).map_err(|_| malformed(object, key, "text"))?;
-    Ok(text.to_owned())
+/// The directory's key for a request name.
+fn directory_key<K: Kind>(request_name: &str) -> String {
+    format!("{}{request_name}", K::DIRECTORY_KEY)
 }
 
-fn malformed(object: &Object, key: &str, expected: &'static str) -> Error {
-    Error::Malformed {
-        object: object.name.clone(),
-        key: key.to_owned(),
-        expected,
+/// Success, and also if what was to be changed is gone.
+fn unless_gone(result: ceph::Result<()>) -> Result<(), Error> {
+    match result {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        _ => Ok(()),
     }
 }

@@ -31,16 +31,20 @@ pub fn code(error: &Error) -> Code {
         Error::Size(_) | Error::BeyondLimit { .. } => Code::OutOfRange,
         Error::Config(error) => of_config(error, Code::InvalidArgument),
         // The request is right, and was once: somebody has to mend config.json.
-        Error::ConfigOfVolume { source, .. } => of_config(source, Code::FailedPrecondition),
+        Error::ConfigOf { source, .. } => of_config(source, Code::FailedPrecondition),
         Error::NoGroup { .. } | Error::OtherGroup(_) | Error::NotReady(_) => {
             Code::FailedPrecondition
         }
-        Error::NoVolume { .. } | Error::NotDynamic(_) => Code::NotFound,
+        Error::NoVolume { .. } | Error::NoSnapshot { .. } | Error::NotDynamic(_) => Code::NotFound,
         Error::Incompatible { .. } => Code::AlreadyExists,
         Error::Unserved { .. } => Code::Unimplemented,
         Error::Caps { .. } => Code::PermissionDenied,
         Error::Ceph(error) | Error::Journal(journal::Error::Ceph(error)) => of_ceph(error.kind),
-        Error::Journal(journal::Error::Malformed { .. } | journal::Error::NameConflict { .. })
+        Error::Journal(
+            journal::Error::Malformed { .. }
+            | journal::Error::Incomplete { .. }
+            | journal::Error::NameConflict { .. },
+        )
         | Error::Panicked(_) => Code::Internal,
         Error::Journal(journal::Error::Contended(_)) | Error::Busy(_) => Code::Aborted,
         Error::Expired(_) => Code::DeadlineExceeded,

@@ -34,11 +34,7 @@ pub(super) async fn run(
         tracing::warn!("not an id of this driver: nothing to delete");
         return Ok(DeleteVolumeResponse {});
     };
-    let Some(session) = controller
-        .backend
-        .open_volume(cx, &id, &credentials)
-        .await?
-    else {
+    let Some(session) = controller.backend.open_id(cx, &id, &credentials).await? else {
         tracing::warn!(
             "its file system (id {}) is gone, and the volume with it",
             id.fs_id()
@@ -67,19 +63,11 @@ async fn delete(
         .map(|name| held.also(Key::VolumeName(name)))
         .transpose()?;
     controller.trail.forget(uuid);
-    match record {
-        Some(record) => {
-            check_served(&record)?;
-            remove(cx, session, &session.subvolume(&record)).await?;
-            Ok(session.journal.release(cx, &record).await?)
-        }
-        // No record: an earlier deletion ended after it, or ceph-csi's did before its key.
-        None => {
-            let record = Record::without_journal(uuid);
-            remove(cx, session, &session.subvolume(&record)).await?;
-            Ok(session.journal.drop_keys_to(cx, uuid).await?)
-        }
-    }
+    // No record: an earlier deletion ended after it, or ceph-csi's did before its key.
+    let record = record.unwrap_or_else(|| Record::without_journal(uuid));
+    check_served(&record)?;
+    remove(cx, session, &session.subvolume(&record)).await?;
+    Ok(session.journal.release(cx, &record).await?)
 }
 
 async fn remove(cx: &Context, session: &Session, at: &Subvolume) -> Result<(), Error> {

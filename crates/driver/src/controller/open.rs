@@ -1,4 +1,4 @@
-//! From a volume id to its record, for RPCs that need the volume to be there.
+//! From an id to its record, for RPCs that need the volume to be there.
 
 use ceph::Context;
 
@@ -6,7 +6,7 @@ use super::Controller;
 use crate::backend::Session;
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::ids::VolumeId;
+use crate::ids::{self, Id, VolumeId};
 use crate::journal::Record;
 
 impl Controller {
@@ -26,18 +26,18 @@ impl Controller {
             why,
         };
         let decoded = VolumeId::decode(id).map_err(Error::NotDynamic)?;
-        let session = self.backend.open_volume(cx, &decoded, credentials).await?;
-        let session = session.ok_or_else(|| {
-            let (fs, cluster) = (decoded.fs_id(), decoded.cluster_id());
-            no_volume(format!(
-                "cluster `{cluster}` has no file system with id {fs}"
-            ))
-        })?;
+        let session = self.backend.open_id(cx, &decoded, credentials).await?;
+        let session = session.ok_or_else(|| no_volume(no_filesystem(&decoded)))?;
         let record = session.journal.lookup(cx, decoded.uuid()).await;
         let record = record.map_err(|error| session.explain(error.into()))?;
         let record = record.unwrap_or_else(|| Record::without_journal(decoded.uuid()));
         Ok((session, record))
     }
+}
+
+fn no_filesystem<K: ids::Kind>(id: &Id<K>) -> String {
+    let (fs, cluster) = (id.fs_id(), id.cluster_id());
+    format!("cluster `{cluster}` has no file system with id {fs}")
 }
 
 /// Refuses volumes that this release would treat wrongly.

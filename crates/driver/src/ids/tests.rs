@@ -25,7 +25,7 @@ fn golden() {
         ),
     ];
     for (cluster, fs_id, text) in cases {
-        let id = VolumeId::new(cluster, fs_id, VolumeUuid(UUID.to_owned())).unwrap();
+        let id = VolumeId::new(cluster, fs_id, VolumeUuid::at_end_of(UUID).unwrap()).unwrap();
         assert_eq!(id.to_string(), text);
         assert_eq!(VolumeId::decode(text).unwrap(), id);
     }
@@ -71,7 +71,7 @@ fn refusals_name_the_field() {
 
 #[test]
 fn a_cluster_id_that_fits_no_id_is_refused() {
-    let uuid = || VolumeUuid(UUID.to_owned());
+    let uuid = || VolumeUuid::at_end_of(UUID).unwrap();
     assert!(VolumeId::new(&"c".repeat(64), 1, uuid()).is_ok());
     let error = VolumeId::new(&"c".repeat(65), 1, uuid()).unwrap_err();
     assert!(
@@ -91,6 +91,18 @@ fn uuid_from_stored_values() {
         Some(UUID)
     );
     assert_eq!(of("short"), None);
+}
+
+/// The format is one; what is asked for is told in the words of who asks.
+#[test]
+fn a_snapshot_id_is_written_like_a_volume_id() {
+    let text = format!("0001-0009-rook-ceph-0000000000000001-{UUID}");
+    let id = SnapshotId::decode(&text).unwrap();
+    assert_eq!((id.to_string(), id.uuid().as_str()), (text, UUID));
+    assert_eq!(
+        SnapshotId::decode("snap-1").unwrap_err().to_string(),
+        "snapshot id `snap-1` has 6 bytes, a dynamic one has at least 64"
+    );
 }
 
 proptest! {

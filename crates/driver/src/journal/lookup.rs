@@ -1,12 +1,10 @@
 //! Reading the journal.
 
-use std::collections::BTreeMap;
-
 use ceph::{Context, Object, OmapPage, ReadOp};
-use serde::de::DeserializeOwned;
 
-use super::{Error, Journal, Record, keys, malformed, text};
-use crate::ids::VolumeUuid;
+use super::fields::{Fields, is_shared, malformed, text};
+use super::{Error, Journal, Kind, directory_key};
+use crate::ids::Uuid;
 
 /// More keys than any record has.
 const RECORD_PAGE: u64 = 512;
@@ -15,21 +13,22 @@ const DIRECTORY_PAGE: u64 = 512;
 
 /// A directory entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct Entry<K> {
     /// The request name.
     pub request_name: String,
-    /// The volume.
-    pub uuid: VolumeUuid,
+    /// Whom it stands for.
+    pub uuid: Uuid<K>,
     /// The value as it is stored.
     pub(super) raw: Vec<u8>,
 }
 
-impl Journal {
-    /// The record of `uuid`, `None` if there is none.
+impl<K: Kind> Journal<K> {
+    /// The record of `uuid`, `None` if there is none, or only an object that ceph-csi made when it began
+    /// to reserve the name and never filled.
     ///
     /// # Errors
-    /// [`Error::Ceph`], [`Error::Malformed`].
-    pub async fn lookup(&self, cx: &Context, uuid: &VolumeUuid) -> Result<Option<Record>, Error> {
+    /// [`Error::Ceph`], [`Error::Malformed`], [`Error::Incomplete`].
+    pub async fn lookup(&self, cx: &Context, uuid: &Uuid<K>) -> Result<Option<K::Record>, Error> {
         let object = self.record(uuid);
         let page = OmapPage {
             after: String::new(),
@@ -37,14 +36,23 @@ impl Journal {
             max: RECORD_PAGE,
         };
         let read = ReadOp {
+            omap_keys: K::UNLISTED.iter().map(|&key| key.to_owned()).collect(),
             omap_page: Some(page),
             ..ReadOp::default()
         };
-        match self.cluster.read(cx, &object, read).await {
-            Ok(answer) => Record::parse(&object, uuid, &answer.omap).map(Some),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error.into()),
+        let omap = match self.cluster.read(cx, &object, read).await {
+            Ok(answer) => answer.omap,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        if !omap.keys().any(|key| is_shared(key)) {
+            return Ok(None);
         }
+        let fields = Fields {
+            object: &object,
+            omap: &omap,
+        };
+        K::decode(uuid, &fields).map(Some)
     }
 
     /// The directory's entry for `request_name`.
@@ -52,8 +60,8 @@ impl Journal {
         &self,
         cx: &Context,
         request_name: &str,
-    ) -> Result<Option<Entry>, Error> {
-        let key = keys::directory_key(request_name);
+    ) -> Result<Option<Entry<K>>, Error> {
+        let key = directory_key::<K>(request_name);
         let object = self.directory();
         let read = ReadOp {
             omap_keys: vec![key.clone()],
@@ -76,14 +84,14 @@ impl Journal {
     ///
     /// # Errors
     /// [`Error::Ceph`].
-    pub async fn page(&self, cx: &Context, after: &str) -> Result<(Vec<Entry>, bool), Error> {
+    pub async fn page(&self, cx: &Context, after: &str) -> Result<(Vec<Entry<K>>, bool), Error> {
         let object = self.directory();
         let after = if after.is_empty() {
             String::new()
         } else {
-            keys::directory_key(after)
+            directory_key::<K>(after)
         };
-        let prefix = keys::DIRECTORY_KEY_PREFIX.to_owned();
+        let prefix = K::DIRECTORY_KEY.to_owned();
         let page = OmapPage {
             after,
             prefix,
@@ -105,69 +113,16 @@ impl Journal {
     }
 }
 
-impl Entry {
+impl<K: Kind> Entry<K> {
     /// The value is the uuid, or `<pool id>/<uuid>` in journals that span pools.
     fn parse(object: &Object, key: &str, raw: &[u8]) -> Result<Self, Error> {
-        let request_name = key
-            .strip_prefix(keys::DIRECTORY_KEY_PREFIX)
-            .unwrap_or(key)
-            .to_owned();
+        let request_name = key.strip_prefix(K::DIRECTORY_KEY).unwrap_or(key).to_owned();
         let value = text(object, key, raw)?;
-        let uuid = VolumeUuid::at_end_of(&value).ok_or_else(|| malformed(object, key, "a uuid"))?;
+        let uuid = Uuid::at_end_of(&value).ok_or_else(|| malformed(object, key, "a uuid"))?;
         Ok(Self {
             request_name,
             uuid,
             raw: raw.to_owned(),
         })
     }
-}
-
-impl Record {
-    fn parse(
-        object: &Object,
-        uuid: &VolumeUuid,
-        omap: &BTreeMap<String, Vec<u8>>,
-    ) -> Result<Self, Error> {
-        let get = |key: &str| {
-            omap.get(key)
-                .map(|value| text(object, key, value))
-                .transpose()
-        };
-        let assumed = Self::without_journal(uuid);
-        Ok(Self {
-            uuid: uuid.clone(),
-            request_name: get(keys::REQUEST_NAME)?,
-            subvolume: get(keys::SUBVOLUME)?.unwrap_or(assumed.subvolume),
-            owner: get(keys::OWNER)?,
-            kms_id: get(keys::KMS)?,
-            backing_snapshot: get(keys::BACKING_SNAPSHOT)?.filter(|id| !id.is_empty()),
-            details: json(object, keys::DETAILS, omap)?,
-            pending_metadata: json(object, keys::PENDING_METADATA, omap)?.unwrap_or_default(),
-        })
-    }
-
-    /// What is to be assumed of a volume that has no record: the default name, made by ceph-csi.
-    pub fn without_journal(uuid: &VolumeUuid) -> Self {
-        Self {
-            uuid: uuid.clone(),
-            request_name: None,
-            subvolume: format!("{}{uuid}", keys::DEFAULT_PREFIX),
-            owner: None,
-            kms_id: None,
-            backing_snapshot: None,
-            details: None,
-            pending_metadata: BTreeMap::new(),
-        }
-    }
-}
-
-fn json<T: DeserializeOwned>(
-    object: &Object,
-    key: &str,
-    omap: &BTreeMap<String, Vec<u8>>,
-) -> Result<Option<T>, Error> {
-    let value = omap.get(key).map(|value| serde_json::from_slice(value));
-    value
-        .transpose()
-        .map_err(|_| malformed(object, key, "the JSON that this driver writes"))
 }

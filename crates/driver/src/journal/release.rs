@@ -2,39 +2,43 @@
 
 use ceph::{Context, ErrorKind, WriteOp, WriteStep};
 
-use super::{Error, Journal, Record, keys};
-use crate::ids::VolumeUuid;
+use super::{Error, Journal, Kind, directory_key, unless_gone};
+use crate::ids::Uuid;
 
-impl Journal {
-    /// Removes what leads to a volume whose subvolume is gone: the directory key, then the record.
+impl<K: Kind> Journal<K> {
+    /// Removes what leads to something that is gone from Ceph: the directory key, then the record.
     /// Whatever of it is gone already is no error.
     ///
     /// # Errors
     /// [`Error`]; a repeat goes on where this stopped.
-    pub async fn release(&self, cx: &Context, record: &Record) -> Result<(), Error> {
-        match &record.request_name {
+    pub async fn release(&self, cx: &Context, record: &K::Record) -> Result<(), Error> {
+        let uuid = K::uuid(record);
+        match K::request_name(record) {
             Some(name) => {
-                self.drop_key(cx, name, &record.uuid, record.uuid.as_str().as_bytes())
+                self.drop_key(cx, name, uuid, uuid.as_str().as_bytes())
                     .await?;
             }
-            None => self.drop_keys_to(cx, &record.uuid).await?,
+            None => self.drop_keys_to(cx, uuid).await?,
         }
-        let remove = WriteOp::new().then(WriteStep::Remove);
-        match self
-            .cluster
-            .write(cx, &self.record(&record.uuid), remove)
-            .await
-        {
-            Err(error) if !error.is_not_found() => Err(error.into()),
-            _ => Ok(()),
-        }
+        self.remove_record(cx, uuid).await
     }
 
-    /// Removes directory keys that lead to `uuid`, for a volume that has no record to tell its name.
+    /// As [`Journal::release`], for a uuid that has no readable record to tell its name.
     ///
     /// # Errors
-    /// [`Error::Ceph`].
-    pub async fn drop_keys_to(&self, cx: &Context, uuid: &VolumeUuid) -> Result<(), Error> {
+    /// [`Error`]; a repeat goes on where this stopped.
+    pub async fn release_unrecorded(&self, cx: &Context, uuid: &Uuid<K>) -> Result<(), Error> {
+        self.drop_keys_to(cx, uuid).await?;
+        self.remove_record(cx, uuid).await
+    }
+
+    async fn remove_record(&self, cx: &Context, uuid: &Uuid<K>) -> Result<(), Error> {
+        let remove = WriteOp::new().then(WriteStep::Remove);
+        unless_gone(self.cluster.write(cx, &self.record(uuid), remove).await)
+    }
+
+    /// Removes all directory keys that lead to `uuid`.
+    async fn drop_keys_to(&self, cx: &Context, uuid: &Uuid<K>) -> Result<(), Error> {
         let mut after = String::new();
         loop {
             let (entries, more) = self.page(cx, &after).await?;
@@ -55,7 +59,7 @@ impl Journal {
         &self,
         cx: &Context,
         name: &str,
-        uuid: &VolumeUuid,
+        uuid: &Uuid<K>,
         raw: &[u8],
     ) -> Result<(), Error> {
         match self.drop_key_if(cx, name, raw).await {
@@ -71,7 +75,7 @@ impl Journal {
     }
 
     async fn drop_key_if(&self, cx: &Context, name: &str, raw: &[u8]) -> ceph::Result<()> {
-        let key = keys::directory_key(name);
+        let key = directory_key::<K>(name);
         let write = WriteOp::new()
             .then(WriteStep::OmapEquals {
                 key: key.clone(),

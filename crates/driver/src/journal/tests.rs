@@ -5,6 +5,9 @@ use ceph::memory::Memory;
 use ceph::{Context, Object, WriteOp, WriteStep};
 
 use super::*;
+use crate::ids::{Snapshot, VolumeUuid};
+
+mod snapshots;
 
 const NAME: &str = "pvc-0c9b3f1e-0f38-44f6-9f0e-6a5d7a0c2a11";
 
@@ -26,6 +29,10 @@ impl Fixture {
     }
 
     fn journal(&self) -> Journal {
+        self.journal_of()
+    }
+
+    fn journal_of<K: Kind>(&self) -> Journal<K> {
         Journal::new(self.memory.client(), self.pool, "csi", "default")
     }
 
@@ -78,7 +85,7 @@ fn new_record() -> NewRecord {
     }
 }
 
-fn record_of(reservation: Reservation) -> Record {
+pub(super) fn record_of<R>(reservation: Reservation<R>) -> R {
     match reservation {
         Reservation::New(record) | Reservation::Found(record) => record,
     }
@@ -180,6 +187,32 @@ async fn a_key_without_record_is_completed_under_its_uuid() {
     );
 }
 
+/// The original makes the object of the record before it fills it, and before the directory key.
+#[tokio::test]
+async fn an_object_without_keys_is_filled() {
+    let fixture = Fixture::new();
+    let uuid = "4ea1a1f2-7b56-4d0c-9c3e-0f6b8a2d1c3e";
+    fixture.set(&format!("csi.volume.{uuid}"), &[]).await;
+    let key = format!("csi.volume.{NAME}");
+    fixture.set("csi.volumes.default", &[(&key, uuid)]).await;
+    let (journal, cx) = (fixture.journal(), &fixture.cx);
+    let begun = VolumeUuid::at_end_of(uuid).unwrap();
+    assert_eq!(journal.lookup(cx, &begun).await.unwrap(), None);
+    let reservation = journal.reserve(cx, NAME, &new_record()).await.unwrap();
+    let Reservation::New(record) = reservation else {
+        panic!("{reservation:?}")
+    };
+    assert_eq!(record.uuid, begun);
+    let stored = &fixture.omaps()[&format!("csi.volume.{uuid}")];
+    assert_eq!(stored["csi.volname"], NAME);
+    assert_eq!(stored["csi.imagename"], format!("csi-vol-{uuid}"));
+    journal.release(cx, &record).await.unwrap();
+    assert_eq!(
+        serde_json::json!(fixture.omaps()),
+        serde_json::json!({"csi.volumes.default": {}})
+    );
+}
+
 #[tokio::test]
 async fn keys_that_lead_to_a_volume_without_record_are_dropped() {
     let fixture = Fixture::new();
@@ -198,7 +231,7 @@ async fn keys_that_lead_to_a_volume_without_record_are_dropped() {
     fixture.set("csi.volumes.default", &pairs).await;
 
     let uuid = VolumeUuid::at_end_of(&keys[1029].1).unwrap();
-    journal.drop_keys_to(cx, &uuid).await.unwrap();
+    journal.release_unrecorded(cx, &uuid).await.unwrap();
     let left = &fixture.omaps()["csi.volumes.default"];
     assert_eq!(left.len(), 1029);
     assert!(!left.contains_key("csi.volume.pvc-01029"));
@@ -245,7 +278,8 @@ async fn a_record_of_another_name_is_a_conflict() {
         .await
         .unwrap_err();
     assert!(
-        matches!(&error, Error::NameConflict { stored, .. } if stored == "pvc-other"),
+        matches!(&error, Error::NameConflict { stored, object, .. }
+            if stored == "pvc-other" && *object == format!("csi.volume.{uuid}")),
         "{error}"
     );
 }
@@ -278,7 +312,7 @@ async fn a_lost_answer_costs_a_repeat_and_nothing_else() {
         let faults = Faults::new();
         faults.at(step, Fault::LoseAnswer);
         let cluster = faults.wrap(fixture.memory.client());
-        let journal = Journal::new(cluster, fixture.pool, "csi", "default");
+        let journal: Journal = Journal::new(cluster, fixture.pool, "csi", "default");
         assert!(
             journal
                 .reserve(&fixture.cx, NAME, &new_record())
@@ -330,7 +364,8 @@ async fn malformed_values_are_named() {
     let fixture = Fixture::new();
     let uuid = VolumeUuid::random();
     let object = format!("csi.volume.{uuid}");
-    fixture.set(&object, &[("spirula.volume", "{")]).await;
+    let record = [("csi.volname", "x"), ("spirula.volume", "{")];
+    fixture.set(&object, &record).await;
     let error = fixture
         .journal()
         .lookup(&fixture.cx, &uuid)

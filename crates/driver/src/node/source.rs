@@ -23,8 +23,9 @@ impl Node {
         match &request.source {
             Source::Dynamic { id, place } => {
                 let cluster = config.cluster(id.cluster_id());
-                let cluster = cluster.map_err(|source| Error::ConfigOfVolume {
-                    volume: id.to_string(),
+                let cluster = cluster.map_err(|source| Error::ConfigOf {
+                    noun: "volume",
+                    id: id.to_string(),
                     source,
                 })?;
                 let place = match place {
@@ -113,7 +114,7 @@ impl Node {
             why: why.to_owned(),
         };
         let backend = &self.backend;
-        let session = backend.open_volume(cx, id, &request.credentials).await?;
+        let session = backend.open_id(cx, id, &request.credentials).await?;
         let session = session.ok_or_else(|| no_volume("its file system is gone"))?;
         let record = session.journal.lookup(cx, id.uuid()).await;
         let record = record.map_err(|error| session.explain(error.into()))?;

@@ -30,12 +30,13 @@ variants!(of_error, ERRORS, Error:
     Error::Credentials(_) => "Credentials",
     Error::Config(_) => "Config",
     Error::NotReady(_) => "NotReady",
-    Error::ConfigOfVolume { .. } => "ConfigOfVolume",
+    Error::ConfigOf { .. } => "ConfigOf",
     Error::UnknownFilesystem(_) => "UnknownFilesystem",
     Error::NoGroup { .. } => "NoGroup",
     Error::OtherGroup(_) => "OtherGroup",
     Error::NotDynamic(_) => "NotDynamic",
     Error::NoVolume { .. } => "NoVolume",
+    Error::NoSnapshot { .. } => "NoSnapshot",
     Error::Incompatible { .. } => "Incompatible",
     Error::BeyondLimit { .. } => "BeyondLimit",
     Error::Unserved { .. } => "Unserved",
@@ -83,6 +84,7 @@ variants!(of_kind, KINDS, ErrorKind:
 variants!(of_journal_error, JOURNAL, journal::Error:
     journal::Error::Ceph(_) => "Journal: Ceph",
     journal::Error::Malformed { .. } => "Journal: Malformed",
+    journal::Error::Incomplete { .. } => "Journal: Incomplete",
     journal::Error::NameConflict { .. } => "Journal: NameConflict",
     journal::Error::Contended(_) => "Journal: Contended",
 );

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::Job;
 use crate::backend::Session;
-use crate::ids::VolumeUuid;
+use crate::ids::{Volume, VolumeUuid};
 use crate::journal::Entry;
 
 /// Jobs in memory; what comes beyond stays in the journal and is looked up when these are done.
@@ -164,7 +164,7 @@ impl Lane {
         }
     }
 
-    async fn resume_entry(self: &Arc<Self>, cx: &Context, session: &Session, entry: Entry) {
+    async fn resume_entry(self: &Arc<Self>, cx: &Context, session: &Session, entry: Entry<Volume>) {
         match session.journal.lookup(cx, &entry.uuid).await {
             Ok(Some(record)) if !record.pending_metadata.is_empty() => {
                 self.push(Job::new(session, &record));

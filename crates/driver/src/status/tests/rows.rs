@@ -76,8 +76,9 @@ fn unknown_cluster() -> config::Error {
 }
 
 pub(super) fn configs() -> Vec<Row> {
-    let of_volume = |source| Error::ConfigOfVolume {
-        volume: "v".to_owned(),
+    let of_volume = |source| Error::ConfigOf {
+        noun: "volume",
+        id: "v".to_owned(),
         source,
     };
     let syntax = config::ParseError::Syntax {
@@ -186,6 +187,14 @@ pub(super) fn volumes() -> Vec<Row> {
             },
             Code::NotFound,
             "volume `v` does not exist: its subvolume is gone",
+        ),
+        (
+            Error::NoSnapshot {
+                id: "s".to_owned(),
+                why: "the journal does not know it".to_owned(),
+            },
+            Code::NotFound,
+            "snapshot `s` does not exist: the journal does not know it",
         ),
         (
             Error::Incompatible {
@@ -365,10 +374,22 @@ pub(super) fn journals() -> Vec<Row> {
             "journal object `csi.volume.x`, key `csi.imagename`: the value is not text",
         ),
         (
+            journal::Error::Incomplete {
+                object: "csi.snap.x".to_owned(),
+                key: "csi.source",
+            }
+            .into(),
+            Code::Internal,
+            "journal object `csi.snap.x` lacks the key `csi.source`, without which nobody can tell what \
+             it is about; look at it with `rados listomapvals` before anything else",
+        ),
+        (
             journal::Error::NameConflict {
+                noun: "volume",
                 asked: "a".to_owned(),
                 stored: "b".to_owned(),
-                uuid: VolumeUuid::at_end_of(uuid).unwrap(),
+                uuid: uuid.to_owned(),
+                object: format!("csi.volume.{uuid}"),
             }
             .into(),
             Code::Internal,

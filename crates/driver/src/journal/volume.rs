@@ -1,0 +1,145 @@
+//! What the journal keeps of volumes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::fields::{self, KMS, NAME_IN_CEPH, OWNER, PENDING_METADATA, bytes};
+use super::{Error, Fields, Kind};
+use crate::ids::{Uuid, Volume, VolumeUuid};
+
+/// The snapshot behind a snapshot-backed volume.
+const BACKING_SNAPSHOT: &str = "csi.volume.backingsnapshotid";
+
+/// Prefix of subvolume names unless the StorageClass has another.
+pub const DEFAULT_PREFIX: &str = "csi-vol-";
+
+/// What the journal knows about a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Which volume.
+    pub uuid: VolumeUuid,
+    /// The name it was asked for by, `None` if the record does not say.
+    pub request_name: Option<String>,
+    /// Name of its subvolume.
+    pub subvolume: String,
+    /// Namespace of its PVC.
+    pub owner: Option<String>,
+    /// The KMS that keeps its key, if it is encrypted.
+    pub kms_id: Option<String>,
+    /// The snapshot that it shows, if it is snapshot-backed.
+    pub backing_snapshot: Option<String>,
+    /// What this driver noted about it; `None` for volumes that ceph-csi made.
+    pub details: Option<Details>,
+    /// Subvolume metadata that still has to be set.
+    pub pending_metadata: BTreeMap<String, String>,
+}
+
+/// What a new volume's record shall say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewRecord {
+    /// What the uuid is appended to for the subvolume's name.
+    pub name_prefix: String,
+    /// Namespace of the PVC.
+    pub owner: Option<String>,
+    /// What to note.
+    pub details: Details,
+    /// Subvolume metadata to be set in the background.
+    pub pending_metadata: BTreeMap<String, String>,
+}
+
+/// Notes of this driver about a volume: they spare commands to Ceph, and survive edits of config.json.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Details {
+    /// The largest quota given, in bytes; `None` if the volume was made without one.
+    pub size: Option<u64>,
+    /// The data pool asked for, `None` for the default of the file system.
+    pub pool: Option<String>,
+    /// The subvolume group it was made in.
+    pub group: String,
+}
+
+impl Record {
+    /// What is to be assumed of a volume that has no record: the default name, made by ceph-csi.
+    pub fn without_journal(uuid: &VolumeUuid) -> Self {
+        Self {
+            uuid: uuid.clone(),
+            request_name: None,
+            subvolume: format!("{DEFAULT_PREFIX}{uuid}"),
+            owner: None,
+            kms_id: None,
+            backing_snapshot: None,
+            details: None,
+            pending_metadata: BTreeMap::new(),
+        }
+    }
+}
+
+impl Kind for Volume {
+    type Record = Record;
+    type New = NewRecord;
+    type Details = Details;
+
+    const DIRECTORY: &'static str = "csi.volumes";
+    const DIRECTORY_KEY: &'static str = "csi.volume.";
+    const RECORD: &'static str = "csi.volume.";
+    const REQUEST_NAME: &'static str = "csi.volname";
+    const DETAILS: &'static str = "spirula.volume";
+
+    fn reserved(new: &NewRecord, request_name: &str, uuid: VolumeUuid) -> Record {
+        Record {
+            subvolume: format!("{}{uuid}", new.name_prefix),
+            uuid,
+            request_name: Some(request_name.to_owned()),
+            owner: new.owner.clone(),
+            kms_id: None,
+            backing_snapshot: None,
+            details: Some(new.details.clone()),
+            pending_metadata: new.pending_metadata.clone(),
+        }
+    }
+
+    fn renewed(record: Record, new: &NewRecord) -> Record {
+        Record {
+            details: Some(new.details.clone()),
+            pending_metadata: new.pending_metadata.clone(),
+            ..record
+        }
+    }
+
+    fn decode(uuid: &VolumeUuid, fields: &Fields<'_>) -> Result<Record, Error> {
+        let assumed = Record::without_journal(uuid);
+        Ok(Record {
+            request_name: fields.text(Self::REQUEST_NAME)?,
+            subvolume: fields.text(NAME_IN_CEPH)?.unwrap_or(assumed.subvolume),
+            owner: fields.text(OWNER)?,
+            kms_id: fields.text(KMS)?,
+            backing_snapshot: fields.text(BACKING_SNAPSHOT)?.filter(|id| !id.is_empty()),
+            details: fields.json(Self::DETAILS)?,
+            pending_metadata: fields.json(PENDING_METADATA)?.unwrap_or_default(),
+            ..assumed
+        })
+    }
+
+    fn encode(record: &Record) -> BTreeMap<String, Vec<u8>> {
+        fields::omap([
+            (
+                Self::REQUEST_NAME,
+                record.request_name.as_deref().map(bytes),
+            ),
+            (NAME_IN_CEPH, Some(bytes(&record.subvolume))),
+            (OWNER, record.owner.as_deref().map(bytes)),
+            (Self::DETAILS, record.details.as_ref().map(fields::json)),
+            (PENDING_METADATA, fields::pending(&record.pending_metadata)),
+        ])
+    }
+
+    fn uuid(record: &Record) -> &Uuid<Self> {
+        &record.uuid
+    }
+
+    fn request_name(record: &Record) -> Option<&str> {
+        record.request_name.as_deref()
+    }
+}
