@@ -19,7 +19,7 @@ mod fuzzer;
 #[path = "fuzz/targets.rs"]
 mod targets;
 
-use std::panic::catch_unwind;
+use std::panic::{catch_unwind, resume_unwind};
 
 use fuzzer::{Bound, Target, run, seconds};
 
@@ -43,7 +43,10 @@ fn a_planted_defect_is_found() {
         words: &["ffff"],
         answer: |input| {
             let text = String::from_utf8_lossy(input);
-            assert!(!text.contains("0001-ffff"), "the planted defect");
+            if text.contains("0001-ffff") {
+                // Without the message of a panic: who reads the output looks for real ones.
+                resume_unwind(Box::new("the planted defect"));
+            }
             String::new()
         },
     };

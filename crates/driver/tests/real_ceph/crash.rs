@@ -44,6 +44,7 @@ fn nothing_is_lost_or_leaked_by_40_kills() {
         let driver = Driver::start(&lab.config(), &[]);
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let client = runtime.block_on(driver.controller());
+        let mut clients = Vec::new();
         for number in 0..CLIENTS {
             let work = work(
                 Arc::clone(&lab),
@@ -52,12 +53,15 @@ fn nothing_is_lost_or_leaked_by_40_kills() {
                 number,
                 random.next(),
             );
-            runtime.spawn(work);
+            clients.push(runtime.spawn(work));
         }
         let moment = Duration::from_millis(20 + random.next() % 1000);
         std::thread::sleep(moment);
         driver.kill();
-        runtime.shutdown_background();
+        // What they find wrong fails the test here.
+        for client in clients {
+            runtime.block_on(client).unwrap();
+        }
         let known = known.lock().unwrap();
         println!(
             "kill {round} after {moment:?}: {} known, {} deleted",
@@ -65,10 +69,7 @@ fn nothing_is_lost_or_leaked_by_40_kills() {
             known.deleted.len()
         );
     }
-    let known = Arc::try_unwrap(known)
-        .ok()
-        .map(|known| known.into_inner().unwrap());
-    settle(&lab, &known.expect("all clients are gone"));
+    settle(&lab, &known.lock().unwrap());
 }
 
 /// One client: goes through its names at random, makes volumes and deletes every second one. Its first
