@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::{Error, ErrorKind, Result};
@@ -91,9 +91,9 @@ fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// The step that a request is at, readable by others while it runs.
+/// The steps of a request, readable by others while it runs.
 #[derive(Clone, Default)]
-pub struct Progress(Arc<Mutex<Option<Step>>>);
+pub struct Progress(Arc<Mutex<Vec<Step>>>);
 
 /// One step of a request.
 #[derive(Clone, Debug)]
@@ -104,18 +104,37 @@ pub struct Step {
     pub since: Instant,
 }
 
+/// Steps that are kept. A request that goes round in a loop keeps its first ones and the present one.
+const MOST_STEPS: usize = 64;
+
 impl Progress {
     /// The present step, `None` before the first.
     pub fn current(&self) -> Option<Step> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.lock().last().cloned()
+    }
+
+    /// The steps so far, each with how long it took until the next one began, or until now.
+    pub fn durations(&self) -> Vec<(String, Duration)> {
+        let steps = self.lock();
+        let ends = steps.iter().skip(1).map(|next| next.since);
+        let ends = ends.chain(std::iter::once_with(now));
+        let took = |(step, end): (&Step, Instant)| {
+            let duration = end.saturating_duration_since(step.since);
+            (step.what.clone(), duration)
+        };
+        steps.iter().zip(ends).map(took).collect()
     }
 
     fn set(&self, what: String) {
-        let step = Step { what, since: now() };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(step);
+        let mut steps = self.lock();
+        if steps.len() == MOST_STEPS {
+            steps.pop();
+        }
+        steps.push(Step { what, since: now() });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Step>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -124,5 +143,38 @@ impl fmt::Debug for Progress {
         f.debug_tuple("Progress")
             .field(&self.current().map(|step| step.what))
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn steps_have_their_durations() {
+        let cx = Context::with_timeout(Duration::from_mins(1));
+        assert!(cx.progress().durations().is_empty());
+        cx.step("one");
+        tokio::time::advance(Duration::from_millis(3)).await;
+        cx.at_most(Duration::from_secs(1)).step("two");
+        tokio::time::advance(Duration::from_millis(5)).await;
+        let named = |what: &str, millis| (what.to_owned(), Duration::from_millis(millis));
+        assert_eq!(
+            cx.progress().durations(),
+            [named("one", 3), named("two", 5)]
+        );
+    }
+
+    #[test]
+    fn a_long_request_keeps_its_first_steps_and_the_present_one() {
+        let cx = Context::with_timeout(Duration::from_mins(1));
+        for number in 0..1000 {
+            cx.step(number.to_string());
+        }
+        let steps = cx.progress().durations();
+        assert_eq!(steps.len(), MOST_STEPS);
+        assert_eq!(steps[0].0, "0");
+        assert_eq!(steps[MOST_STEPS - 1].0, "999");
+        assert_eq!(cx.progress().current().unwrap().what, "999");
     }
 }
