@@ -14,7 +14,7 @@ use tokio::time::timeout_at;
 use super::Error;
 
 /// Enough for a path and a few system calls.
-const STACK: usize = 256 * 1024;
+pub(super) const STACK: usize = 256 * 1024;
 
 /// Runs `work`, which does `call` on `path`, and waits for it until the deadline.
 ///
