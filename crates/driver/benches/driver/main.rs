@@ -23,6 +23,7 @@ mod lab;
 mod memory;
 mod node;
 mod process;
+mod profile;
 mod raw;
 mod report;
 mod samples;

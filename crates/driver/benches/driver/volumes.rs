@@ -8,6 +8,7 @@ use tonic::transport::Channel;
 
 use crate::Bench;
 use crate::driver::Driver;
+use crate::profile;
 use crate::raw::Raw;
 use crate::report::{Row, Target};
 use crate::samples::{Samples, in_turns, timed};
@@ -55,8 +56,8 @@ pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
         |turn| timed(|| raw.remove(&name(turn))).0,
         |turn| calls.delete(&volumes[turn].volume_id),
     );
-    driver.terminate();
-    vec![
+    let log = driver.terminate();
+    let mut rows = vec![
         Row::against("CreateVolume", "ms", create, Target::TimesRaw(1.3)),
         Row::against(
             "CreateVolume, repeated",
@@ -73,7 +74,10 @@ pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
         Row::against("DeleteVolume", "ms", delete, Target::TimesRaw(1.3)),
         // CreateVolume has two of these, DeleteVolume two, ControllerExpandVolume one.
         Row::alone("(one omap write by hand)", "ms", writes(bench, &raw), None),
-    ]
+    ];
+    let rpcs = ["CreateVolume", "ControllerExpandVolume", "DeleteVolume"];
+    rows.extend(profile::rows(&log, &rpcs));
+    rows
 }
 
 fn writes(bench: &Bench, raw: &Raw) -> Samples {
