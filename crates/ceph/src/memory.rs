@@ -19,7 +19,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 pub use client::MemoryClient;
 pub use object::ObjectState;
-pub use volumes::SubvolumeState;
+pub use volumes::{Cloner, Origin, SnapshotState, Stage, SubvolumeState};
 
 use crate::pool::{Connect, Identity};
 use crate::{Cluster, Context, Error, ErrorKind, Filesystem, Object, Result, Subvolume};
@@ -29,7 +29,6 @@ use crate::{Cluster, Context, Error, ErrorKind, Filesystem, Object, Result, Subv
 pub struct Memory(Arc<Mutex<State>>);
 
 /// Everything that a cluster keeps.
-#[derive(Default)]
 struct State {
     /// Pools by id.
     pools: BTreeMap<i64, Pool>,
@@ -39,6 +38,26 @@ struct State {
     /// The version of the latest write, for all objects as RADOS counts them per placement group.
     version: u64,
     clients: u64,
+    cloner: Cloner,
+    /// Unfinished clones, the oldest first.
+    clones: Vec<volumes::Job>,
+    /// Snapshots that a subvolume can have.
+    snapshot_limit: usize,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            pools: BTreeMap::new(),
+            filesystems: Vec::new(),
+            users: BTreeMap::new(),
+            version: 0,
+            clients: 0,
+            cloner: Cloner::default(),
+            clones: Vec::new(),
+            snapshot_limit: 100,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -104,8 +123,18 @@ impl Memory {
     /// Pretends that files of `bytes` were written into a subvolume.
     pub fn fill(&self, at: &Subvolume, bytes: u64) {
         if let Some(volume) = self.lock().volume_mut(&at.fs) {
-            volume.fill(&at.group, &at.name, bytes);
+            volume.fill(at, bytes);
         }
+    }
+
+    /// Changes how clones are made from now on.
+    pub fn set_cloner(&self, cloner: Cloner) {
+        self.lock().cloner = cloner;
+    }
+
+    /// Sets how many snapshots a subvolume can have, 100 at first.
+    pub fn set_snapshot_limit(&self, limit: usize) {
+        self.lock().snapshot_limit = limit;
     }
 
     /// All objects there are, for leak checks.

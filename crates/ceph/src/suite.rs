@@ -6,11 +6,13 @@
 //! answers otherwise than a case says, the case is wrong.
 
 mod clients;
+mod clones;
 mod commands;
 mod deadlines;
 mod locks;
 mod objects;
 mod omap;
+mod snapshots;
 mod subvolumes;
 mod versions;
 
@@ -22,18 +24,20 @@ use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
 
 pub use clients::*;
+pub use clones::*;
 pub use commands::*;
 pub use deadlines::*;
 pub use locks::*;
 pub use objects::*;
 pub use omap::*;
+pub use snapshots::*;
 pub use subvolumes::*;
 pub use versions::*;
 
 use crate::mgr::MgrVolumes;
 use crate::subvolume::Subvolume;
-use crate::{Cluster, Context, ErrorKind, Filesystem, Object, ReadAnswer, ReadOp, Result};
-use crate::{Subvolumes, WriteOp, WriteStep};
+use crate::{Clones, Cluster, Context, ErrorKind, Filesystem, Object, ReadAnswer, ReadOp, Result};
+use crate::{Snapshot, Snapshots, Subvolumes, WriteOp, WriteStep};
 
 /// What a case runs on.
 #[derive(Clone, Debug)]
@@ -72,6 +76,12 @@ pub trait Files: Send + Sync + Debug {
     /// # Errors
     /// What hindered it.
     async fn write(&self, path: &str, bytes: u64) -> anyhow::Result<()>;
+
+    /// Writes so many small files into the directory `path` that a clone of them takes its time.
+    ///
+    /// # Errors
+    /// What hindered it.
+    async fn write_many(&self, path: &str, files: u32) -> anyhow::Result<()>;
 }
 
 impl Subject {
@@ -98,6 +108,51 @@ impl Subject {
 
     fn subvolumes(&self) -> impl Subvolumes {
         MgrVolumes::new(Arc::clone(&self.cluster))
+    }
+
+    fn snapshots(&self) -> impl Snapshots {
+        MgrVolumes::new(Arc::clone(&self.cluster))
+    }
+
+    fn clones(&self) -> impl Clones {
+        MgrVolumes::new(Arc::clone(&self.cluster))
+    }
+
+    fn snapshot(&self, of: &str, name: &str) -> Snapshot {
+        Snapshot {
+            of: self.subvolume(of),
+            name: name.to_owned(),
+        }
+    }
+
+    /// Makes a call until Ceph does not put it off any more.
+    async fn patiently<T>(&self, call: impl AsyncFn() -> Result<T>) -> Result<T> {
+        loop {
+            match call().await {
+                Err(error)
+                    if matches!(
+                        error.kind,
+                        ErrorKind::Busy | ErrorKind::ClonersBusy | ErrorKind::PendingClones
+                    ) =>
+                {
+                    self.pause().await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Waits until nothing is left of a removed subvolume.
+    async fn gone(&self, subvolumes: &dyn Subvolumes, at: &Subvolume) -> anyhow::Result<()> {
+        while subvolumes.info(&Self::cx(), at).await.is_ok() {
+            self.pause().await;
+        }
+        fails(subvolumes.info(&Self::cx(), at).await, ErrorKind::NotFound)
+    }
+
+    /// Between two questions.
+    async fn pause(&self) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 
     async fn write(&self, object: &Object, steps: impl Into<Vec<WriteStep>> + Send) -> Result<()> {
@@ -160,6 +215,9 @@ macro_rules! contract_tests {
         $crate::contract_tests! { @each [$(#[$attribute])*] $subject;
             a_write_is_all_or_nothing
             absent_objects_are_not_found
+            clone_life
+            clone_of_a_removed_subvolume
+            clones_of_what_is_absent
             commands_that_do_not_exist
             creating_a_subvolume_again_changes_its_size
             creating_one_subvolume_at_once_makes_one
@@ -171,6 +229,7 @@ macro_rules! contract_tests {
             lock_excludes_everybody_else
             locks_expire
             locks_of_different_names_are_independent
+            more_clones_than_at_once
             namespaces_are_apart
             omap_compare_and_set_loses_no_update
             omap_equals_compares
@@ -178,6 +237,9 @@ macro_rules! contract_tests {
             omap_pages_keep_to_their_prefix
             omap_remove_ignores_absent_keys
             omap_values_by_key
+            retained_snapshots
+            snapshot_life
+            snapshots_of_absent_subvolumes
             steps_are_noted
             steps_run_in_order
             subvolume_life
@@ -186,6 +248,8 @@ macro_rules! contract_tests {
             subvolume_resize
             subvolume_resize_below_use_is_refused
             subvolumes_without_group
+            too_many_snapshots
+            unfinished_clones
             unknown_group_filesystem_and_subvolume
             unknown_pool_is_not_found
             versions_are_asserted

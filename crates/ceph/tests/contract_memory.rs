@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use ceph::memory::Memory;
+use ceph::memory::{Cloner, Memory};
 use ceph::suite::{Files, Locks, Subject};
 
-fn subject(case: &str) -> Ready<anyhow::Result<Subject>> {
+fn subject(case: &str, cloner: Cloner) -> Ready<anyhow::Result<Subject>> {
     let memory = Memory::new();
+    memory.set_cloner(cloner);
     memory.create_filesystem("another");
     let fs = memory.create_filesystem("contract");
     memory.create_group("contract", "csi");
@@ -36,6 +37,39 @@ impl Files for Pretended {
         self.0.fill(at, bytes);
         Ok(())
     }
+
+    /// As if each file had a MiB.
+    async fn write_many(&self, path: &str, files: u32) -> anyhow::Result<()> {
+        self.write(path, u64::from(files) << 20).await
+    }
 }
 
-ceph::contract_tests!(subject);
+mod as_ceph_16 {
+    use super::{Cloner, Ready, Subject};
+
+    fn subject(case: &str) -> Ready<anyhow::Result<Subject>> {
+        let cloner = Cloner {
+            steps_per_mib: 1,
+            ..Cloner::default()
+        };
+        super::subject(case, cloner)
+    }
+
+    ceph::contract_tests!(subject);
+}
+
+/// Which refuses clones that would have to wait.
+mod as_ceph_18 {
+    use super::{Cloner, Ready, Subject};
+
+    fn subject(case: &str) -> Ready<anyhow::Result<Subject>> {
+        let cloner = Cloner {
+            steps_per_mib: 1,
+            refuses: true,
+            ..Cloner::default()
+        };
+        super::subject(case, cloner)
+    }
+
+    ceph::contract_tests!(subject);
+}

@@ -110,11 +110,31 @@ struct Fuse(Account);
 impl Files for Fuse {
     async fn write(&self, path: &str, bytes: u64) -> anyhow::Result<()> {
         let (account, path) = (self.0.clone(), path.to_owned());
-        tokio::task::spawn_blocking(move || write_file(&account, &path, bytes)).await?
+        let write = move |directory: &Path| {
+            let content = vec![1; usize::try_from(bytes)?];
+            Ok(std::fs::write(directory.join("data"), content)?)
+        };
+        tokio::task::spawn_blocking(move || mounted(&account, &path, write)).await?
+    }
+
+    async fn write_many(&self, path: &str, files: u32) -> anyhow::Result<()> {
+        let (account, path) = (self.0.clone(), path.to_owned());
+        let write = move |directory: &Path| {
+            for n in 0..files {
+                std::fs::write(directory.join(format!("file{n}")), [1; 4096])?;
+            }
+            Ok(())
+        };
+        tokio::task::spawn_blocking(move || mounted(&account, &path, write)).await?
     }
 }
 
-fn write_file(account: &Account, path: &str, bytes: u64) -> anyhow::Result<()> {
+/// Runs `write` in the directory `path`.
+fn mounted(
+    account: &Account,
+    path: &str,
+    write: impl FnOnce(&Path) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mount = tempfile::tempdir()?;
     let monitors = setting("SPIRULA_TEST_MONITORS")?;
     let user = format!("client.{}", account.user);
@@ -127,9 +147,9 @@ fn write_file(account: &Account, path: &str, bytes: u64) -> anyhow::Result<()> {
         target,
         &[&arguments[..], &[&keyfile, &fs]].concat(),
     )?;
-    let written = std::fs::write(target.join("data"), vec![1; usize::try_from(bytes)?]);
+    let written = write(target);
     run("umount", target, &[])?;
-    Ok(written?)
+    written
 }
 
 #[expect(

@@ -44,8 +44,8 @@ impl MemoryClient {
 /// An errno with the words that come with it.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    errno: i32,
-    text: String,
+    pub(super) errno: i32,
+    pub(super) text: String,
 }
 
 impl Refusal {
@@ -67,12 +67,15 @@ impl From<Errno> for Refusal {
 #[derive(Clone, Copy)]
 pub(super) enum Errno {
     NoEntry = 2,
+    Again = 11,
     Busy = 16,
     Exists = 17,
     Invalid = 22,
+    TooManyLinks = 31,
     Range = 34,
     NotEmpty = 39,
     Overflow = 75,
+    NotSupported = 95,
     Canceled = 125,
 }
 

@@ -1,14 +1,19 @@
 //! The manager's `volumes` module: subvolume groups and subvolumes of each file system.
 
 mod arguments;
+mod clone;
 mod group;
 mod metadata;
+mod snapshot;
 mod subvolume;
 
 use std::collections::BTreeMap;
 
 use arguments::Arguments;
-pub use subvolume::SubvolumeState;
+pub(super) use clone::Job;
+pub use clone::{Cloner, Origin};
+pub use snapshot::SnapshotState;
+pub use subvolume::{Stage, SubvolumeState};
 
 use super::State;
 use super::client::{Errno, Refusal};
@@ -38,9 +43,8 @@ impl Volume {
         self.groups.entry(group.to_owned()).or_default();
     }
 
-    pub(super) fn fill(&mut self, group: &str, name: &str, bytes: u64) {
-        let group = self.groups.get_mut(directory(group));
-        if let Some(subvolume) = group.and_then(|group| group.get_mut(name)) {
+    pub(super) fn fill(&mut self, at: &Subvolume, bytes: u64) {
+        if let Some(subvolume) = self.find(at) {
             subvolume.used = bytes;
         }
     }
@@ -59,6 +63,10 @@ impl Volume {
         })
     }
 
+    fn find(&mut self, at: &Subvolume) -> Option<&mut SubvolumeState> {
+        self.groups.get_mut(directory(&at.group))?.get_mut(&at.name)
+    }
+
     fn group(&mut self, group: &str) -> Result<&mut Group, Refusal> {
         let found = self.groups.get_mut(directory(group));
         found.ok_or_else(|| {
@@ -75,6 +83,7 @@ fn directory(group: &str) -> &str {
 impl State {
     pub(super) fn mgr_command(&mut self, command: &Command) -> Result<Vec<u8>, Refusal> {
         let arguments = Arguments::of(command)?;
+        self.clone_on();
         let run: fn(&mut Self, &Arguments) -> Answer = match command.prefix() {
             "fs subvolumegroup create" => Self::create_group,
             "fs subvolumegroup rm" => Self::remove_group,
@@ -90,6 +99,17 @@ impl State {
             "fs subvolume metadata get" => Self::get_metadata,
             "fs subvolume metadata ls" => Self::list_metadata,
             "fs subvolume metadata rm" => Self::remove_metadata,
+            "fs subvolume snapshot create" => Self::create_snapshot,
+            "fs subvolume snapshot rm" => Self::remove_snapshot,
+            "fs subvolume snapshot info" => Self::snapshot_info,
+            "fs subvolume snapshot ls" => Self::list_snapshots,
+            "fs subvolume snapshot metadata set" => Self::set_snapshot_metadata,
+            "fs subvolume snapshot metadata get" => Self::get_snapshot_metadata,
+            "fs subvolume snapshot metadata ls" => Self::list_snapshot_metadata,
+            "fs subvolume snapshot metadata rm" => Self::remove_snapshot_metadata,
+            "fs subvolume snapshot clone" => Self::start_clone,
+            "fs clone status" => Self::clone_status,
+            "fs clone cancel" => Self::cancel_clone,
             unknown => {
                 let text = format!("No handler found for '{unknown}'");
                 return Err(Refusal::new(Errno::Invalid, text));

@@ -1,5 +1,7 @@
 //! `fs subvolume metadata ...`, which the manager keeps in an INI file.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::super::State;
@@ -9,31 +11,43 @@ use super::arguments::Arguments;
 
 impl State {
     pub(super) fn set_metadata(&mut self, arguments: &Arguments) -> Answer {
-        let key = key(arguments)?;
-        let value = interpolated(arguments.text("value")?)?;
-        let metadata = &mut self.subvolume(arguments)?.metadata;
-        metadata.insert(key, value.trim().to_owned());
-        Ok(String::new())
+        let subvolume = self.subvolume(arguments, "user-metadata-set")?;
+        set(arguments, &mut subvolume.metadata)
     }
 
     pub(super) fn get_metadata(&mut self, arguments: &Arguments) -> Answer {
-        let metadata = &self.subvolume(arguments)?.metadata;
-        let value = metadata.get(&key(arguments)?);
-        let value = value.ok_or_else(|| missing(arguments))?;
-        Ok(format!("{value}\n"))
+        let subvolume = self.subvolume(arguments, "user-metadata-get")?;
+        get(arguments, &subvolume.metadata)
     }
 
     pub(super) fn list_metadata(&mut self, arguments: &Arguments) -> Answer {
-        Ok(json!(self.subvolume(arguments)?.metadata).to_string())
+        let subvolume = self.subvolume(arguments, "user-metadata-ls")?;
+        Ok(json!(subvolume.metadata).to_string())
     }
 
     pub(super) fn remove_metadata(&mut self, arguments: &Arguments) -> Answer {
-        let metadata = &mut self.subvolume(arguments)?.metadata;
-        let removed = metadata.remove(&key(arguments)?);
-        removed
-            .map(|_| String::new())
-            .ok_or_else(|| missing(arguments))
+        let subvolume = self.subvolume(arguments, "user-metadata-rm")?;
+        remove(arguments, &mut subvolume.metadata)
     }
+}
+
+pub(super) fn set(arguments: &Arguments, metadata: &mut BTreeMap<String, String>) -> Answer {
+    let value = interpolated(arguments.text("value")?)?;
+    metadata.insert(key(arguments)?, value.trim().to_owned());
+    Ok(String::new())
+}
+
+pub(super) fn get(arguments: &Arguments, metadata: &BTreeMap<String, String>) -> Answer {
+    let value = metadata.get(&key(arguments)?);
+    let value = value.ok_or_else(|| missing(arguments))?;
+    Ok(format!("{value}\n"))
+}
+
+pub(super) fn remove(arguments: &Arguments, metadata: &mut BTreeMap<String, String>) -> Answer {
+    let removed = metadata.remove(&key(arguments)?);
+    removed
+        .map(|_| String::new())
+        .ok_or_else(|| missing(arguments))
 }
 
 /// The INI file folds the case of keys.
