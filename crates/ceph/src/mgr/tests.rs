@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -74,12 +73,6 @@ fn at(group: &str) -> Subvolume {
     }
 }
 
-macro_rules! fixture {
-    ($name:literal) => {
-        include_bytes!(concat!("../../fixtures/16.2.15/", $name))
-    };
-}
-
 #[tokio::test]
 async fn commands_have_the_exact_arguments() {
     let Fixture {
@@ -111,68 +104,6 @@ async fn commands_have_the_exact_arguments() {
 {"format":"json","group_name":"csi","prefix":"fs subvolume rm","retain_snapshots":true,"sub_name":"csi-vol-1","vol_name":"k8scephfs"}
 {"format":"json","group_name":"csi","key_name":"a/b","prefix":"fs subvolume metadata set","sub_name":"csi-vol-1","value":"5%%","vol_name":"k8scephfs"}"#;
     assert_eq!(asked, expected);
-}
-
-#[tokio::test]
-async fn path_is_the_line_without_its_end() {
-    let fixture = answering(fixture!("subvolume_getpath.txt"));
-    let path = fixture.subvolumes.path(&fixture.cx, &at("csi")).await;
-    let path = path.unwrap();
-    assert!(path.starts_with("/volumes/csi/csi-vol-"), "{path}");
-    assert_eq!(path, path.trim());
-}
-
-#[tokio::test]
-async fn info_of_ceph_16_is_understood() {
-    let fixture = answering(fixture!("subvolume_info.json"));
-    let info = fixture.subvolumes.info(&fixture.cx, &at("csi")).await;
-    let info = info.unwrap();
-    assert!(info.path.starts_with("/volumes/csi/csi-vol-"));
-    assert_eq!(info.quota, Some(1 << 30));
-    assert_eq!(info.used, 0);
-    assert_eq!(info.state, "complete");
-    assert_eq!(info.data_pool, "cephfs-data");
-    let features = [
-        "snapshot-clone",
-        "snapshot-autoprotect",
-        "snapshot-retention",
-    ];
-    assert_eq!(info.features, features);
-}
-
-#[tokio::test]
-async fn infinite_is_no_quota() {
-    let fixture = answering(fixture!("subvolume_info_unlimited.json"));
-    let info = fixture.subvolumes.info(&fixture.cx, &at("csi")).await;
-    assert_eq!(info.unwrap().quota, None);
-}
-
-#[tokio::test]
-async fn retained_snapshots_have_no_path() {
-    let fixture = answering(fixture!("subvolume_info_retained.json"));
-    let info = fixture.subvolumes.info(&fixture.cx, &at("csi")).await;
-    let info = info.unwrap();
-    assert_eq!(
-        (info.state.as_str(), info.path.as_str()),
-        ("snapshot-retained", "")
-    );
-}
-
-#[tokio::test]
-async fn lists_and_metadata_of_ceph_16_are_understood() {
-    let fixture = answering(fixture!("subvolume_ls.json"));
-    let names = fixture.subvolumes.list(&fixture.cx, "k8scephfs", "csi");
-    let names = names.await.unwrap();
-    assert_eq!(names, ["csi-vol-5f1c7e2a-4d0b-4a55-9f3e-0c1d2e3f4a5b"]);
-
-    let fixture = answering(fixture!("subvolume_metadata_ls.json"));
-    let metadata = fixture.subvolumes.metadata(&fixture.cx, &at("csi")).await;
-    let expected = [
-        ("csi.ceph.com/cluster/name", "west"),
-        ("csi.storage.k8s.io/pvc/name", "data-0"),
-    ];
-    let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    assert_eq!(metadata.unwrap(), BTreeMap::from(expected));
 }
 
 fn snapshot() -> Snapshot {
@@ -236,35 +167,6 @@ async fn names_that_ceph_misunderstands_are_not_sent() {
 }
 
 #[tokio::test]
-async fn snapshots_of_ceph_16_are_understood() {
-    let fixture = answering(fixture!("snapshot_info.json"));
-    let info = fixture.snapshots.info(&fixture.cx, &snapshot()).await;
-    let info = info.unwrap();
-    let created_at: jiff::Timestamp = "2026-11-23T23:53:07.649312Z".parse().unwrap();
-    assert_eq!(info.created_at, created_at.into());
-    assert_eq!(info.data_pool, "cephfs-data");
-    assert!(!info.has_pending_clones && info.pending_clones.is_empty());
-
-    let fixture = answering(fixture!("snapshot_info_pending.json"));
-    let info = fixture.snapshots.info(&fixture.cx, &snapshot()).await;
-    let info = info.unwrap();
-    let clone = "csi-vol-0b9e6c1d-7a2f-4e3b-8d5c-1f2e3d4c5b6a";
-    assert!(info.has_pending_clones);
-    assert_eq!(info.pending_clones, [clone]);
-
-    let fixture = answering(fixture!("snapshot_ls.json"));
-    let names = fixture.snapshots.list(&fixture.cx, &at("csi")).await;
-    let name = "csi-snap-9d8c7b6a-5f4e-4d3c-2b1a-0f9e8d7c6b5a";
-    assert_eq!(names.unwrap(), [name]);
-
-    let fixture = answering(fixture!("snapshot_metadata_ls.json"));
-    let metadata = fixture.snapshots.metadata(&fixture.cx, &snapshot()).await;
-    let key = "csi.storage.k8s.io/volumesnapshot/name".to_owned();
-    let expected = BTreeMap::from([(key, "before upgrade".to_owned())]);
-    assert_eq!(metadata.unwrap(), expected);
-}
-
-#[tokio::test]
 async fn a_time_without_fraction_and_a_clone_without_name_are_understood() {
     let answer = br#"{"created_at":"2026-01-02 03:04:05","has_pending_clones":"yes"}"#;
     let fixture = answering(answer);
@@ -278,52 +180,6 @@ async fn a_time_without_fraction_and_a_clone_without_name_are_understood() {
 async fn status(answer: &'static [u8]) -> Result<CloneStatus> {
     let fixture = answering(answer);
     fixture.clones.status(&fixture.cx, &at("csi")).await
-}
-
-#[tokio::test]
-async fn clones_of_ceph_16_are_understood() {
-    let source = Some(Snapshot {
-        of: Subvolume {
-            fs: "cephfs".to_owned(),
-            group: "csi".to_owned(),
-            name: "csi-vol-5f1c7e2a-4d0b-4a55-9f3e-0c1d2e3f4a5b".to_owned(),
-        },
-        name: "csi-snap-9d8c7b6a-5f4e-4d3c-2b1a-0f9e8d7c6b5a".to_owned(),
-    });
-    let failed = CloneState::Failed {
-        errno: Some(2),
-        text: "snapshot 'csi-snap-9d8c7b6a-5f4e-4d3c-2b1a-0f9e8d7c6b5a' does not exist".to_owned(),
-    };
-    for (answer, state, has_source) in [
-        (
-            &fixture!("clone_status_pending.json")[..],
-            CloneState::Pending,
-            true,
-        ),
-        (
-            fixture!("clone_status_in_progress.json"),
-            CloneState::InProgress,
-            true,
-        ),
-        (
-            fixture!("clone_status_complete.json"),
-            CloneState::Complete,
-            false,
-        ),
-        (fixture!("clone_status_failed.json"), failed, true),
-        (
-            fixture!("clone_status_canceled.json"),
-            CloneState::Canceled,
-            true,
-        ),
-    ] {
-        let expected = CloneStatus {
-            state,
-            source: source.clone().filter(|_| has_source),
-            progress: None,
-        };
-        assert_eq!(status(answer).await.unwrap(), expected);
-    }
 }
 
 /// The forms that other releases are known to answer with.
