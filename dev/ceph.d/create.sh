@@ -28,7 +28,8 @@ new_key() {
   local entity=$1 caps=()
   shift
   while (($#)); do caps+=(--cap "$1" "$2"); shift 2; done
-  ceph-authtool --create-keyring "$dir/keyring.one" --gen-key -n "$entity" "${caps[@]}" >/dev/null
+  in_release ceph-authtool --create-keyring "$dir/keyring.one" --gen-key "${key_type[@]}" -n "$entity" \
+    "${caps[@]}" >/dev/null
   cat "$dir/keyring.one" >>"$dir/keyring.new"
   rm "$dir/keyring.one"
 }
@@ -36,10 +37,10 @@ new_key() {
 keyring_of() { awk -v section="[$1]" '/^\[/ {mine = ($0 == section)} mine' "$dir/keyring"; }
 
 create_mon() {
-  [[ -f $dir/monmap ]] || monmaptool --create --fsid "$fsid" \
+  [[ -f $dir/monmap ]] || in_release monmaptool --create --fsid "$fsid" "${ciphers[@]}" \
     --addv a "[v2:127.0.0.1:$v2_port,v1:127.0.0.1:$v1_port]" "$dir/monmap" >/dev/null
   if [[ ! -f $dir/mon.a/keyring ]]; then
-    ceph-mon -c "$conf" -i a --mkfs --monmap "$dir/monmap" --keyring "$dir/keyring" \
+    in_release ceph-mon -c "$conf" -i a --mkfs --monmap "$dir/monmap" --keyring "$dir/keyring" \
       >"$dir/log/mon.a.mkfs" 2>&1 || { cat "$dir/log/mon.a.mkfs" >&2; die "cannot create the mon"; }
     cp "$dir/keyring" "$dir/mon.a/keyring"
   fi
@@ -54,7 +55,7 @@ create_mon() {
 create_osd() {
   if [[ -f $dir/osd.0/ready ]]; then return; fi
   truncate -s 20G "$dir/osd.0/block"
-  ceph-osd -c "$conf" -i 0 --mkfs --monmap "$dir/monmap" --osd-uuid "$fsid" \
+  in_release ceph-osd -c "$conf" -i 0 --mkfs --monmap "$dir/monmap" --osd-uuid "$fsid" \
     >"$dir/log/osd.0.mkfs" 2>&1 9>&- || { tail -n 5 "$dir/log/osd.0.mkfs" >&2; die "cannot create the osd"; }
   touch "$dir/osd.0/ready"
 }

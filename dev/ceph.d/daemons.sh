@@ -22,7 +22,7 @@ daemon_start() {
   if daemon_pid "$daemon" >/dev/null; then return; fi
   rm -f "$dir/run/$daemon.pid"
   env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX="$compiled_modules" PYTHONPATH="$dir/mgr.x/python" \
-    setsid nohup "ceph-${daemon%%.*}" -f -c "$conf" -i "${daemon#*.}" \
+    setsid nohup "${into_release[@]}" "ceph-${daemon%%.*}" -f -c "$conf" -i "${daemon#*.}" \
     >>"$dir/log/$daemon.out" 2>&1 </dev/null 9>&- &
   disown
 }

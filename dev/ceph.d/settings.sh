@@ -14,9 +14,12 @@ settings_load() {
   v2_port=${SPIRULA_CEPH_V2_PORT:-} v1_port=${SPIRULA_CEPH_V1_PORT:-}
   fs=${SPIRULA_CEPH_FS:-cephfs} group=${SPIRULA_CEPH_GROUP:-csi}
   mds_tick=${SPIRULA_CEPH_MDS_TICK:-0.2}
+  release=${asked_release:-${SPIRULA_CEPH_RELEASE:-16}}
   if [[ -f $dir/settings ]]; then
     # shellcheck source=/dev/null
     . "$dir/settings"
+    [[ -z $asked_release || $asked_release == "$release" ]] ||
+      die "the cluster in $dir is of release $release; with --fresh it is replaced"
   elif [[ -n $(ls -A "$dir" 2>/dev/null) ]]; then
     die "$dir is neither empty nor a cluster of dev/ceph"
   fi
@@ -29,7 +32,7 @@ settings_create() {
   fsid=$(</proc/sys/kernel/random/uuid)
   v2_port=${v2_port:-$(free_port)}
   v1_port=${v1_port:-$(free_port)}
-  declare -p fsid v2_port v1_port fs group | sed 's/^declare -- //' >"$dir/settings.new"
+  declare -p fsid v2_port v1_port fs group release | sed 's/^declare -- //' >"$dir/settings.new"
   mv "$dir/settings.new" "$dir/settings"
   # shellcheck source=/dev/null
   . "$dir/settings"
@@ -48,7 +51,9 @@ free_port() {
 settings_export() {
   cat <<ENV
 export SPIRULA_TEST_CEPH_DIR='$dir'
+export SPIRULA_TEST_CEPH_RELEASE='$release'
 export SPIRULA_TEST_MONITORS='127.0.0.1:$v1_port'
+export SPIRULA_TEST_MONITORS_V2='127.0.0.1:$v2_port'
 export SPIRULA_TEST_CLUSTER_ID='$fsid'
 export SPIRULA_TEST_USER='$user'
 export SPIRULA_TEST_KEYFILE='$dir/client.$user.secret'

@@ -19,6 +19,7 @@ use crate::suggest::suggest;
 /// The secrets of a CSI request: field names and values.
 pub type Secrets = BTreeMap<String, String>;
 
+/// The fields that a Secret for this driver may have.
 const USER: Pair = Pair {
     id: "userID",
     key: "userKey",
@@ -29,8 +30,7 @@ const ADMIN: Pair = Pair {
 };
 const MONITORS: &str = "monitors";
 const PASSPHRASE: &str = "encryptionPassphrase";
-/// The fields that a Secret for this driver may have.
-pub(crate) const FIELDS: &[&str] = &[USER.id, USER.key, ADMIN.id, ADMIN.key, MONITORS, PASSPHRASE];
+const FIELDS: &[&str] = &[USER.id, USER.key, ADMIN.id, ADMIN.key, MONITORS, PASSPHRASE];
 
 /// The base64 text of the shortest cephx key: a header of 12 bytes and 16 bytes of key.
 const SHORTEST_KEY: usize = 40;

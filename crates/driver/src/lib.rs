@@ -1,6 +1,5 @@
 //! CSI driver for CephFS.
 
-mod ailment;
 pub mod backend;
 pub mod ceph_conf;
 pub mod cli;
@@ -16,7 +15,6 @@ pub mod logging;
 pub mod mount;
 pub mod node;
 pub mod operations;
-pub mod own_credentials;
 pub mod pid_limit;
 pub mod request;
 pub mod rpc;

@@ -2,7 +2,6 @@
 //! at a CSI message or a map of strings.
 
 mod capability;
-mod listing;
 mod node;
 mod parameters;
 #[cfg(test)]
@@ -10,13 +9,11 @@ mod tests;
 mod volume;
 
 pub use capability::Capability;
-pub use listing::{max_entries, volume_id};
 pub use node::{
     ClientOptions, Place, PublishVolume, Source, StageVolume, Targets, UnpublishVolume,
     UnstageVolume, VolumeHealth, VolumeStats,
 };
 pub use parameters::Parameters;
-pub(crate) use parameters::optional;
 use volume::check_id;
 pub use volume::{CreateVolume, DeleteVolume, ExpandVolume, ValidateVolume};
 

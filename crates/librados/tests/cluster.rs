@@ -123,22 +123,11 @@ fn connects_by_every_form_of_address() {
 #[test]
 #[ignore = "needs a running Ceph"]
 fn refusals_and_silence_have_their_errno() {
-    // A refusal counts once every address has answered, so only the one that works is asked.
-    let monitors = ["v1:", "v2:"]
-        .iter()
-        .map(|protocol| protocol.to_string() + &setting("SPIRULA_TEST_MONITORS"))
-        .map(|address| Monitors::parse(&address).unwrap())
-        .find(|monitors| {
-            let monitors = monitors.clone();
-            Cluster::connect(&Config {
-                monitors,
-                ..config()
-            })
-            .is_ok()
-        })
-        .unwrap();
+    // A refusal counts once every address has answered, so only the one that works is asked; and over v1
+    // a refusal by Ceph 20 may never arrive.
+    let address = format!("v2:{}", setting("SPIRULA_TEST_MONITORS_V2"));
     let config = Config {
-        monitors,
+        monitors: Monitors::parse(&address).unwrap(),
         ..config()
     };
     let errno = |config: &Config| Cluster::connect(config).unwrap_err().errno();

@@ -14,6 +14,8 @@ const ACCEPT_TIME: Duration = Duration::from_secs(1);
 const PROBE_TIME: Duration = Duration::from_millis(200);
 /// A monitor that accepts a connection answers a login within milliseconds.
 const LOGIN_TIME: Duration = Duration::from_secs(2);
+/// What is said of a monitor that does not, though it accepts connections.
+const SILENT: &str = "no answer to the login";
 /// Clusters have up to seven monitors, mostly three.
 const MAX_TRIED: usize = 10;
 
@@ -86,7 +88,7 @@ fn ask_each(
             };
             match Cluster::connect(&alone) {
                 Ok(cluster) => return Ok(cluster),
-                Err(error) if error.errno() == Some(110) => "no answer to the login".to_owned(),
+                Err(error) if error.errno() == Some(110) => SILENT.to_owned(),
                 Err(error) => {
                     unconnected.error = Some(error);
                     return Err(unconnected);
@@ -122,7 +124,18 @@ impl Unconnected {
                 unreachable("no monitor answers".to_owned())
             }
             (_, Some(110)) => {
-                unreachable(format!("no monitor answers ({})", self.monitors.join("; ")))
+                let monitors = self.monitors.join("; ");
+                let mut detail = format!("no monitor answers ({monitors})");
+                if monitors.contains(SILENT) {
+                    // Seen on 20.2.4: it closes the session before its refusal is sent.
+                    let hint = format!(
+                        "; monitors without a quorum are silent, and those of Ceph 20 may be to a wrong \
+                         user or key on a port of messenger v1: compare with `ceph auth get \
+                         client.{user}`, or list their v2 port, mostly 3300"
+                    );
+                    detail.push_str(&hint);
+                }
+                unreachable(detail)
             }
             (_, Some(errno @ (1 | 2 | 13))) => refused(
                 ErrorKind::PermissionDenied,

@@ -69,8 +69,7 @@ fn defaults_are_the_originals() {
         found.controller,
         Some(ControllerSettings {
             set_metadata: true,
-            cluster_name: None,
-            secrets_dir: None,
+            cluster_name: None
         })
     );
     assert_eq!(

@@ -28,9 +28,6 @@ variants!(of_error, ERRORS, Error:
     Error::Size(_) => "Size",
     Error::ClusterIdTooLong(_) => "ClusterIdTooLong",
     Error::Credentials(_) => "Credentials",
-    Error::OwnCredentials(_) => "OwnCredentials",
-    Error::Token => "Token",
-    Error::Listing { .. } => "Listing",
     Error::Config(_) => "Config",
     Error::NotReady(_) => "NotReady",
     Error::ConfigOf { .. } => "ConfigOf",
@@ -57,7 +54,6 @@ variants!(of_config_error, CONFIG, config::Error:
     config::Error::Unreadable { .. } => "Config: Unreadable",
     config::Error::Malformed { .. } => "Config: Malformed",
     config::Error::UnknownCluster { .. } => "Config: UnknownCluster",
-    config::Error::NoClusters { .. } => "Config: NoClusters",
     config::Error::NoMonitors { .. } => "Config: NoMonitors",
 );
 variants!(of_kind, KINDS, ErrorKind:
@@ -162,7 +158,6 @@ fn every_error_has_its_code_and_message() {
     let tables = [
         rows::requests,
         rows::configs,
-        rows::listings,
         rows::volumes,
         rows::cephs,
         rows::journals,
