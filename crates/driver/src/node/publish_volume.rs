@@ -37,7 +37,10 @@ pub(super) async fn run(
 ) -> Result<NodePublishVolumeResponse, Error> {
     let request = PublishVolume::parse(request)?;
     let staging = request.staging.as_deref().ok_or(PathError::NoStagingPath)?;
-    let place = node.mounts.locate(cx, staging).await?;
+    let (place, target) = tokio::try_join!(
+        node.mounts.locate(cx, staging),
+        node.mounts.locate(cx, &request.target),
+    )?;
     let staged = place.as_ref().and_then(Place::mount);
     let Some(staged) = staged.filter(|mount| mount.is_cephfs()) else {
         let path = staging.to_owned();
@@ -45,8 +48,7 @@ pub(super) async fn run(
     };
     check_alive(node, cx, staged).await?;
     let flags = flags(staged, &request);
-    let place = node.mounts.locate(cx, &request.target).await?;
-    let present = place.as_ref().and_then(Place::mount);
+    let present = target.as_ref().and_then(Place::mount);
     if let Some(mount) = present.filter(|mount| is_same(mount, staged)) {
         settle(node, cx, mount, flags).await?;
         return Ok(NodePublishVolumeResponse {});
