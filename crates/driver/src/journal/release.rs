@@ -12,15 +12,24 @@ impl<K: Kind> Journal<K> {
     /// # Errors
     /// [`Error`]; a repeat goes on where this stopped.
     pub async fn release(&self, cx: &Context, record: &K::Record) -> Result<(), Error> {
+        self.release_name(cx, record).await?;
+        self.remove_record(cx, K::uuid(record)).await
+    }
+
+    /// Removes the directory key only: the name leads nowhere then, and the record can still be found
+    /// by its uuid.
+    ///
+    /// # Errors
+    /// [`Error`]; a repeat goes on where this stopped.
+    pub async fn release_name(&self, cx: &Context, record: &K::Record) -> Result<(), Error> {
         let uuid = K::uuid(record);
         match K::request_name(record) {
             Some(name) => {
-                self.drop_key(cx, name, uuid, uuid.as_str().as_bytes())
-                    .await?;
+                let value = uuid.as_str().as_bytes();
+                self.drop_key(cx, name, uuid, value).await
             }
-            None => self.drop_keys_to(cx, uuid).await?,
+            None => self.drop_keys_to(cx, uuid).await,
         }
-        self.remove_record(cx, uuid).await
     }
 
     /// As [`Journal::release`], for a uuid that has no readable record to tell its name.
@@ -32,7 +41,11 @@ impl<K: Kind> Journal<K> {
         self.remove_record(cx, uuid).await
     }
 
-    async fn remove_record(&self, cx: &Context, uuid: &Uuid<K>) -> Result<(), Error> {
+    /// Removes the record only: for when nothing leads to it any more.
+    ///
+    /// # Errors
+    /// [`Error::Ceph`]; one that is gone already is no error.
+    pub async fn remove_record(&self, cx: &Context, uuid: &Uuid<K>) -> Result<(), Error> {
         let remove = WriteOp::new().then(WriteStep::Remove);
         unless_gone(self.cluster.write(cx, &self.record(uuid), remove).await)
     }
