@@ -215,6 +215,7 @@ macro_rules! contract_tests {
         $crate::contract_tests! { @each [$(#[$attribute])*] $subject;
             a_write_is_all_or_nothing
             absent_objects_are_not_found
+            changes_by_version_lose_no_reference
             clone_life
             clone_of_a_removed_subvolume
             clones_of_what_is_absent

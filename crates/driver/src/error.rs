@@ -1,7 +1,9 @@
 //! Everything that can fail in an RPC. Each variant says what was wrong with what; which gRPC code
 //! that becomes is decided in [`crate::status`] alone.
 
-use crate::{config, credentials, ids, journal, mount, node, operations, request, size};
+use crate::{
+    config, credentials, ids, journal, mount, node, operations, reftracker, request, size,
+};
 
 /// An RPC that failed.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +114,9 @@ pub enum Error {
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] journal::Error),
+    /// The references of a snapshot could not be read or changed.
+    #[error(transparent)]
+    References(#[from] reftracker::Error),
     /// The node is not as the request supposes.
     #[error(transparent)]
     Path(#[from] node::PathError),

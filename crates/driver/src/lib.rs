@@ -16,6 +16,7 @@ pub mod mount;
 pub mod node;
 pub mod operations;
 pub mod pid_limit;
+pub mod reftracker;
 pub mod request;
 pub mod rpc;
 pub mod server;

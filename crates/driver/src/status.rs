@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 use crate::error::Error;
 use crate::mount::{self, Cause, CommandError};
 use crate::node::PathError;
-use crate::{config, journal};
+use crate::{config, journal, reftracker};
 
 /// The status of a failed RPC. Its message is the whole chain of causes.
 pub fn of(error: &Error) -> Status {
@@ -39,14 +39,19 @@ pub fn code(error: &Error) -> Code {
         Error::Incompatible { .. } => Code::AlreadyExists,
         Error::Unserved { .. } => Code::Unimplemented,
         Error::Caps { .. } => Code::PermissionDenied,
-        Error::Ceph(error) | Error::Journal(journal::Error::Ceph(error)) => of_ceph(error.kind),
+        Error::Ceph(error)
+        | Error::Journal(journal::Error::Ceph(error))
+        | Error::References(reftracker::Error::Ceph(error)) => of_ceph(error.kind),
         Error::Journal(
             journal::Error::Malformed { .. }
             | journal::Error::Incomplete { .. }
             | journal::Error::NameConflict { .. },
         )
+        | Error::References(reftracker::Error::Malformed { .. })
         | Error::Panicked(_) => Code::Internal,
-        Error::Journal(journal::Error::Contended(_)) | Error::Busy(_) => Code::Aborted,
+        Error::Journal(journal::Error::Contended(_))
+        | Error::References(reftracker::Error::Contended(_))
+        | Error::Busy(_) => Code::Aborted,
         Error::Expired(_) => Code::DeadlineExceeded,
         Error::Path(error) => of_path(error),
         Error::Mount(error) => of_mount(error),

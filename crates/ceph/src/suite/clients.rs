@@ -114,3 +114,66 @@ pub async fn creating_one_subvolume_at_once_makes_one(on: &Subject) -> anyhow::R
         .await?;
     Ok(())
 }
+
+/// References of two clients in one object, which comes with the first and goes with the last: changes
+/// on condition of the version that was read lose none, also when the object is made anew meanwhile.
+pub async fn changes_by_version_lose_no_reference(on: &Subject) -> anyhow::Result<()> {
+    const HOLDERS: u32 = 6;
+    const TIMES: u32 = 4;
+    let object = on.object("references");
+    let mut holders = JoinSet::new();
+    for n in 0..HOLDERS {
+        let (mut on, object) = (on.clone(), object.clone());
+        if n % 2 == 0 {
+            on.cluster = Arc::clone(&on.other);
+        }
+        holders.spawn(async move {
+            let key = n.to_string();
+            for _ in 0..TIMES {
+                change_references(&on, &object, |count| (count + 1, omap_set(&[(&key, "1")])))
+                    .await?;
+                let gone = || WriteStep::OmapRemove(vec![key.clone()]);
+                change_references(&on, &object, |count| (count - 1, gone())).await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    let ended = holders.join_all().await.into_iter();
+    ended.collect::<anyhow::Result<()>>()?;
+    fails(on.omap(&object).await, ErrorKind::NotFound)
+}
+
+/// Changes the count that is the object's data, and its omap with it.
+async fn change_references(
+    on: &Subject,
+    object: &crate::Object,
+    change: impl Fn(u8) -> (u8, WriteStep),
+) -> anyhow::Result<()> {
+    use ErrorKind::{AlreadyExists, VersionChanged};
+    loop {
+        let read = ReadOp {
+            omap_page: Some(super::omap::page("", "", 1000)),
+            data: Some(8),
+            ..ReadOp::default()
+        };
+        let (first, lost, count) = match on.read(object, read).await {
+            Ok(found) => {
+                ensure!(found.data == [u8::try_from(found.omap.len())?], "{found:?}");
+                let assert = WriteStep::AssertVersion(found.version);
+                (assert, VersionChanged, u8::try_from(found.omap.len())?)
+            }
+            absent => {
+                fails(absent, ErrorKind::NotFound)?;
+                (WriteStep::CreateExclusive, AlreadyExists, 0)
+            }
+        };
+        let steps = match change(count) {
+            (0, _) => vec![first, WriteStep::Remove],
+            (count, step) => vec![first, step, WriteStep::WriteFull(vec![count])],
+        };
+        match on.write(object, steps).await {
+            Ok(()) => return Ok(()),
+            refused => fails(refused, lost)?,
+        }
+    }
+}

@@ -3,12 +3,14 @@
 use ceph::ErrorKind;
 
 use crate::error::Error;
-use crate::journal;
+use crate::{journal, reftracker};
 
 /// Turns a refusal of Ceph into [`Error::Caps`]; leaves other errors as they are.
 pub(super) fn explain(error: Error, user: &str, fs: &str, group: &str) -> Error {
     let source = match error {
-        Error::Ceph(source) | Error::Journal(journal::Error::Ceph(source))
+        Error::Ceph(source)
+        | Error::Journal(journal::Error::Ceph(source))
+        | Error::References(reftracker::Error::Ceph(source))
             if source.kind == ErrorKind::PermissionDenied =>
         {
             source

@@ -43,6 +43,7 @@ variants!(of_error, ERRORS, Error:
     Error::Caps { .. } => "Caps",
     Error::Ceph(_) => "Ceph",
     Error::Journal(_) => "Journal",
+    Error::References(_) => "References",
     Error::Path(_) => "Path",
     Error::Mount(_) => "Mount",
     Error::Busy(_) => "Busy",
@@ -87,6 +88,11 @@ variants!(of_journal_error, JOURNAL, journal::Error:
     journal::Error::Incomplete { .. } => "Journal: Incomplete",
     journal::Error::NameConflict { .. } => "Journal: NameConflict",
     journal::Error::Contended(_) => "Journal: Contended",
+);
+variants!(of_reference_error, REFERENCES, reftracker::Error:
+    reftracker::Error::Ceph(_) => "References: Ceph",
+    reftracker::Error::Malformed { .. } => "References: Malformed",
+    reftracker::Error::Contended(_) => "References: Contended",
 );
 variants!(of_path_error, PATH, PathError:
     PathError::Foreign { .. } => "Path: Foreign",
@@ -136,6 +142,7 @@ fn names(error: &Error) -> Vec<&'static str> {
         Error::Config(error) => names.push(of_config_error(error)),
         Error::Ceph(error) => names.push(of_kind(&error.kind)),
         Error::Journal(error) => names.push(of_journal_error(error)),
+        Error::References(error) => names.push(of_reference_error(error)),
         Error::Path(error) => names.push(of_path_error(error)),
         Error::Mount(error) => {
             names.push(of_mount_error(error));
@@ -152,7 +159,10 @@ type Row = (Error, Code, &'static str);
 
 #[test]
 fn every_error_has_its_code_and_message() {
-    let all = [ERRORS, CONFIG, KINDS, JOURNAL, PATH, MOUNT, CAUSES].concat();
+    let all = [
+        ERRORS, CONFIG, KINDS, JOURNAL, REFERENCES, PATH, MOUNT, CAUSES,
+    ]
+    .concat();
     // Those two are made by running requests, and have the next test.
     let mut seen = BTreeSet::from(["Busy", "Expired"]);
     let tables = [
@@ -161,6 +171,7 @@ fn every_error_has_its_code_and_message() {
         rows::volumes,
         rows::cephs,
         rows::journals,
+        rows::references,
         rows::paths,
         rows::mounts,
         rows::failures,

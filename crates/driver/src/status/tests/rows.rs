@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::ids::{VolumeId, VolumeUuid};
 use crate::mount::{self, Cause, CommandError, Failure, ParseError};
 use crate::node::PathError;
-use crate::{ceph_conf, config, credentials, journal, request, size};
+use crate::{ceph_conf, config, credentials, journal, reftracker, request, size};
 
 pub(super) fn requests() -> Vec<Row> {
     let uuid = VolumeUuid::random();
@@ -401,6 +401,33 @@ pub(super) fn journals() -> Vec<Row> {
             journal::Error::Contended("a".to_owned()).into(),
             Code::Aborted,
             "journal: the name `a` keeps changing under us; is another driver deleting it?",
+        ),
+    ]
+}
+
+pub(super) fn references() -> Vec<Row> {
+    let outage = ceph::Error::new(ErrorKind::Unreachable, "omap read of `x`", "");
+    vec![
+        (
+            reftracker::Error::from(outage).into(),
+            Code::Unavailable,
+            "references of a snapshot: omap read of `x`: cluster not reachable",
+        ),
+        (
+            reftracker::Error::Malformed {
+                object: "rt-backingsnapshot-x".to_owned(),
+                what: "it has no version",
+            }
+            .into(),
+            Code::Internal,
+            "object `rt-backingsnapshot-x`: it has no version; it counts the volumes that show a \
+             snapshot, and nothing is changed that it does not explain",
+        ),
+        (
+            reftracker::Error::Contended("rt-backingsnapshot-x".to_owned()).into(),
+            Code::Aborted,
+            "object `rt-backingsnapshot-x` keeps changing under us: many volumes of one snapshot come \
+             or go at once",
         ),
     ]
 }
