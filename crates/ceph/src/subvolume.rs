@@ -17,6 +17,18 @@ pub struct Subvolume {
     pub name: String,
 }
 
+impl Subvolume {
+    /// The directory, from the root of the file system, that holds the subvolume's data directory and
+    /// its snapshots: subvolumes of version 2, which Ceph makes since Octopus.
+    pub fn directory(&self) -> String {
+        let group = match self.group.as_str() {
+            "" => "_nogroup",
+            group => group,
+        };
+        format!("/volumes/{group}/{}/", self.name)
+    }
+}
+
 /// What [`Subvolumes::info`] tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Info {

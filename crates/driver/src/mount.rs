@@ -21,6 +21,7 @@ mod options;
 mod path;
 mod place;
 mod probe;
+mod snapshot;
 mod stats;
 mod table;
 mod unmount;
@@ -42,6 +43,7 @@ pub use linux::Linux;
 pub use mounter::{Mounter, MounterKind, UnknownMounter};
 pub use options::{Access, MountFlags, MountOptions, OptionSources};
 pub use place::Place;
+pub use snapshot::{Snapshot, SnapshotName};
 pub use stats::Usage;
 pub use table::{Mount, MountTable, ParseError};
 pub use unmount::{Unmounted, Users};
@@ -83,6 +85,15 @@ pub trait Mounts: Send + Sync + std::fmt::Debug {
     /// Ends clients that were started for `at` but have not mounted there yet: what a stage that was
     /// killed leaves behind. One that mounts before it can be ended leaves a dead mount.
     async fn end_strays(&self, cx: &Context, at: &Path) -> Result<(), Error>;
+
+    /// The directory that shows `snapshot` of the CephFS mounted at `at`. [`Error::NoSnapshot`],
+    /// [`Error::AmbiguousSnapshot`].
+    async fn find_snapshot(
+        &self,
+        cx: &Context,
+        at: &Path,
+        snapshot: &Snapshot,
+    ) -> Result<PathBuf, Error>;
 
     /// Mounts the directory `source` a second time at `target`.
     async fn bind(&self, cx: &Context, source: &Path, target: &Path) -> Result<(), Error>;
@@ -156,6 +167,20 @@ pub enum Error {
     NoDirectory {
         /// The path.
         path: PathBuf,
+    },
+    /// A mounted CephFS has no such snapshot.
+    #[error("there is no snapshot `{snapshot}` in the directory that the volume shows it of")]
+    NoSnapshot {
+        /// What identifies it.
+        snapshot: String,
+    },
+    /// A mounted CephFS has several such snapshots.
+    #[error("`{snapshot}` does not identify a snapshot; there are: {}", found.join(", "))]
+    AmbiguousSnapshot {
+        /// What should identify it.
+        snapshot: String,
+        /// All that it fits.
+        found: Vec<String>,
     },
     /// A directory that should go holds something.
     #[error(

@@ -10,8 +10,8 @@ mod volume;
 
 pub use capability::Capability;
 pub use node::{
-    ClientOptions, Place, PublishVolume, Source, StageVolume, Targets, UnpublishVolume,
-    UnstageVolume, VolumeHealth, VolumeStats,
+    BACKING_SNAPSHOT_NAME, ClientOptions, Place, PublishVolume, Source, StageVolume, Targets,
+    UnpublishVolume, UnstageVolume, VolumeHealth, VolumeStats,
 };
 pub use parameters::Parameters;
 use volume::check_id;

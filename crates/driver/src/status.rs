@@ -81,6 +81,8 @@ fn of_mount(error: &mount::Error) -> Code {
         | mount::Error::NotEmpty { .. }
         | mount::Error::NoMounter { .. }
         | mount::Error::Vanished { .. } => Code::FailedPrecondition,
+        mount::Error::NoSnapshot { .. } => Code::NotFound,
+        mount::Error::AmbiguousSnapshot { .. } => Code::InvalidArgument,
         mount::Error::Failure(failure) => of_failure(failure.cause),
         mount::Error::Call { .. }
         | mount::Error::Dead { .. }

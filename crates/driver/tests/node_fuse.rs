@@ -17,6 +17,8 @@ mod key;
 mod lab;
 #[path = "node_fuse/refused.rs"]
 mod refused;
+#[path = "node_fuse/shallow.rs"]
+mod shallow;
 #[path = "node_fuse/timing.rs"]
 mod timing;
 

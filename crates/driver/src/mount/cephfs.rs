@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::{MountOptions, MounterKind};
+use super::{MountOptions, MounterKind, Snapshot};
 
 /// A directory of a CephFS, and how to mount it.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct CephFs {
     pub name: Option<String>,
     /// The directory, from the root of the file system.
     pub root: String,
+    /// The snapshot of the directory that is to be seen in its place, read-only.
+    pub snapshot: Option<Snapshot>,
     /// cephx user, without `client.`.
     pub user: String,
     /// Its key.
@@ -71,6 +73,7 @@ mod tests {
             monitors: "192.0.2.1:6789".to_owned(),
             name: name.map(str::to_owned),
             root: root.to_owned(),
+            snapshot: None,
             user: "u".to_owned(),
             key: SecretString::from("k"),
             fuse_options: MountOptions::default(),

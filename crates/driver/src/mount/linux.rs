@@ -11,10 +11,11 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions};
 
 use super::fuse::daemon::{self, Daemon};
+use super::snapshot::NotFound;
 use super::unmount::{self, State};
 use super::{
-    CephFs, Error, Mount, MountFlags, MountTable, Mounter, Mounts, Place, Serving, Unmounted,
-    Usage, Users, helper, mounter, path, probe, stats,
+    CephFs, Error, Mount, MountFlags, MountTable, Mounter, Mounts, Place, Serving, Snapshot,
+    Unmounted, Usage, Users, helper, mounter, path, probe, stats,
 };
 
 #[cfg(test)]
@@ -224,6 +225,22 @@ impl Mounts for Linux {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         Ok(())
+    }
+
+    async fn find_snapshot(
+        &self,
+        cx: &Context,
+        at: &Path,
+        snapshot: &Snapshot,
+    ) -> Result<PathBuf, Error> {
+        let (call, wanted, copy) = ("look for a snapshot in", snapshot.clone(), at.to_owned());
+        let found = helper::run(cx, call, at, move || wanted.find(&copy)).await?;
+        let (path, snapshot) = (at.to_owned(), snapshot.text().to_owned());
+        found.map_err(|why| match why {
+            NotFound::Absent => Error::NoSnapshot { snapshot },
+            NotFound::Ambiguous(found) => Error::AmbiguousSnapshot { snapshot, found },
+            NotFound::Unreadable(source) => Error::Call { call, path, source },
+        })
     }
 
     async fn bind(&self, cx: &Context, source: &Path, target: &Path) -> Result<(), Error> {

@@ -15,8 +15,8 @@ use ceph::Context;
 use ceph::fault::Faults;
 
 use super::{
-    Access, CephFs, Error, Mount, MountFlags, MountTable, Mounts, Place, Serving, Unmounted, Usage,
-    Users,
+    Access, CephFs, Error, Mount, MountFlags, MountTable, Mounts, Place, Serving, Snapshot,
+    Unmounted, Usage, Users,
 };
 
 #[cfg(test)]
@@ -37,6 +37,8 @@ struct State {
     mounts: Vec<Mount>,
     /// By device.
     clients: BTreeMap<String, Client>,
+    /// Directories in file systems that show a snapshot, from the roots of their mounts.
+    snapshots: BTreeSet<PathBuf>,
     /// Started, and not mounted yet.
     starting: Vec<PathBuf>,
     last: u64,
@@ -92,6 +94,11 @@ impl Memory {
         self.lock().files.insert(path.into());
     }
 
+    /// Puts a snapshot into every CephFS that is mounted: at `root`, from the root of the mount.
+    pub fn add_snapshot(&self, root: &str) {
+        self.lock().snapshots.insert(root.into());
+    }
+
     /// Mounts something that is no CephFS.
     pub fn mount_foreign(&self, at: &str) {
         let mut state = self.lock();
@@ -109,12 +116,17 @@ impl Memory {
         }
     }
 
-    /// Mount points in the order of mounting, `(ro)` after those that are read-only.
+    /// Mount points in the order of mounting, with the directory that is mounted unless that is all, and
+    /// `(ro)` after those that are read-only.
     pub fn mounted(&self) -> Vec<String> {
         let state = self.lock();
         let mounts = state.mounts.iter().map(|mount| {
+            let root = match mount.root.to_str() {
+                Some("/") | None => String::new(),
+                Some(root) => format!(" = {root}"),
+            };
             let suffix = if mount.flags.read_only() { " (ro)" } else { "" };
-            format!("{}{suffix}", mount.mount_point.display())
+            format!("{}{root}{suffix}", mount.mount_point.display())
         });
         mounts.collect()
     }
@@ -165,13 +177,24 @@ impl State {
     }
 
     fn push(&mut self, at: &Path, device: &str, fs_type: &str, flags: MountFlags) {
+        self.push_root(at, Path::new("/"), device, fs_type, flags);
+    }
+
+    fn push_root(
+        &mut self,
+        at: &Path,
+        root: &Path,
+        device: &str,
+        fs_type: &str,
+        flags: MountFlags,
+    ) {
         let id = self.next();
         let table = MountTable::new(self.mounts.clone());
         self.mounts.push(Mount {
             id,
             parent: table.containing(at).map_or(0, |mount| mount.id),
             device: device.to_owned(),
-            root: "/".into(),
+            root: root.to_owned(),
             mount_point: at.to_owned(),
             flags,
             fs_type: fs_type.to_owned(),
@@ -316,21 +339,38 @@ impl Mounts for Memory {
         .await
     }
 
+    async fn find_snapshot(
+        &self,
+        cx: &Context,
+        at: &Path,
+        snapshot: &Snapshot,
+    ) -> Result<PathBuf, Error> {
+        self.step(cx, "find a snapshot in", at, |state| {
+            let found = state.snapshots.iter().find(|root| snapshot.is_at(root));
+            let root = found.and_then(|root| root.strip_prefix("/").ok());
+            root.map(|root| at.join(root))
+                .ok_or_else(|| Error::NoSnapshot {
+                    snapshot: snapshot.text().to_owned(),
+                })
+        })
+        .await
+    }
+
     async fn bind(&self, cx: &Context, source: &Path, target: &Path) -> Result<(), Error> {
         self.step(cx, "bind to", target, |state| {
-            let Some(Mount {
-                device,
-                fs_type,
-                flags,
-                ..
-            }) = state.at(source).cloned()
-            else {
+            let table = MountTable::new(state.mounts.clone());
+            let Some(mount) = table.containing(source) else {
                 return Err(failed("bind", target, "nothing is mounted at the source"));
+            };
+            let below = source.strip_prefix(&mount.mount_point).unwrap_or(source);
+            let root = match below.to_str() {
+                Some("") => mount.root.clone(),
+                _ => mount.root.join(below),
             };
             if !state.directories.contains(target) {
                 return Err(failed("bind", target, "no such file or directory"));
             }
-            state.push(target, &device, &fs_type, flags);
+            state.push_root(target, &root, &mount.device, &mount.fs_type, mount.flags);
             Ok(())
         })
         .await

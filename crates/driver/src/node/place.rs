@@ -14,11 +14,21 @@ const DEEPEST_STACK: usize = 32;
 impl Node {
     /// Unmounts all that is mounted at `path`, one over the other.
     pub(super) async fn unmount_all(&self, cx: &Context, path: &Path) -> Result<(), Error> {
+        self.unmount_while(cx, path, |_| true).await
+    }
+
+    /// Unmounts what is mounted at `path`, from the top down to what `wanted` does not accept.
+    pub(super) async fn unmount_while(
+        &self,
+        cx: &Context,
+        path: &Path,
+        wanted: impl Fn(&Mount) -> bool + Send + Sync,
+    ) -> Result<(), Error> {
         for _ in 0..DEEPEST_STACK {
             let Some(place) = self.mounts.locate(cx, path).await? else {
                 return Ok(());
             };
-            let Some(mount) = place.mount() else {
+            let Some(mount) = place.mount().filter(|mount| wanted(mount)) else {
                 return Ok(());
             };
             if !mount.is_cephfs() {

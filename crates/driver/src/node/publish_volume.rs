@@ -111,13 +111,15 @@ async fn check_alive(node: &Node, cx: &Context, staged: &Mount) -> Result<(), Er
     }
 }
 
-/// The flags that the target shall have: those of the staged mount, and what the request adds.
+/// The flags that the target shall have: those of the staged mount, and what the request adds. What is
+/// staged read-only is published so, whatever the mount options say.
 fn flags(staged: &Mount, request: &PublishVolume) -> MountFlags {
     let options = request.mount_flags.iter().flat_map(|list| list.split(','));
     let flags = staged.flags.with(options.map(str::trim));
-    match request.access {
-        Access::ReadOnly => flags.with(["ro"]),
-        Access::ReadWrite => flags,
+    if request.access == Access::ReadOnly || staged.flags.read_only() {
+        flags.with(["ro"])
+    } else {
+        flags
     }
 }
 

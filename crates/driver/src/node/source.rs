@@ -3,11 +3,13 @@
 use ceph::Context;
 
 use super::Node;
+use crate::backend::Session;
 use crate::config::ClusterEntry;
 use crate::error::Error;
-use crate::ids::VolumeId;
-use crate::mount::{Access, CephFs, MountOptions, OptionSources};
-use crate::request::{Place, Source, StageVolume};
+use crate::ids::{SnapshotId, VolumeId};
+use crate::journal::Record;
+use crate::mount::{Access, CephFs, MountOptions, OptionSources, Snapshot, SnapshotName};
+use crate::request::{self, Place, Source, StageVolume};
 
 impl Node {
     /// What `request` asks to mount.
@@ -19,6 +21,16 @@ impl Node {
         cx: &Context,
         request: &StageVolume,
     ) -> Result<CephFs, Error> {
+        let fs = self.directory(cx, request).await?;
+        match &fs.snapshot {
+            Some(snapshot) if request.capability.access == Access::ReadWrite => {
+                Err(writable(snapshot).into())
+            }
+            _ => Ok(fs),
+        }
+    }
+
+    async fn directory(&self, cx: &Context, request: &StageVolume) -> Result<CephFs, Error> {
         let config = self.backend.config();
         match &request.source {
             Source::Dynamic { id, place } => {
@@ -32,24 +44,17 @@ impl Node {
                     Some(place) => place.clone(),
                     None => self.ask_journal(cx, id, request).await?,
                 };
-                Ok(self.of_cluster(request, &cluster, Some(place.fs_name), place.root))
+                Ok(self.of_cluster(request, &cluster, place))
             }
-            Source::Static {
-                cluster_id,
-                fs_name,
-                root,
-            } => {
+            Source::Static { cluster_id, place } => {
                 let cluster = config.cluster(cluster_id)?;
-                Ok(self.of_cluster(request, &cluster, fs_name.clone(), root.clone()))
+                Ok(self.of_cluster(request, &cluster, place.clone()))
             }
-            Source::Monitors {
-                monitors,
-                fs_name,
-                root,
-            } => Ok(CephFs {
+            Source::Monitors { monitors, place } => Ok(CephFs {
                 monitors: monitors.clone(),
-                name: fs_name.clone(),
-                root: root.clone(),
+                name: place.fs_name.clone(),
+                root: place.root.clone(),
+                snapshot: place.snapshot.clone(),
                 user: request.credentials.id.clone(),
                 key: request.credentials.key.clone(),
                 fuse_options: self.options(request, &request.client.fuse, None, Client::Fuse),
@@ -60,19 +65,14 @@ impl Node {
         }
     }
 
-    fn of_cluster(
-        &self,
-        request: &StageVolume,
-        cluster: &ClusterEntry,
-        name: Option<String>,
-        root: String,
-    ) -> CephFs {
+    fn of_cluster(&self, request: &StageVolume, cluster: &ClusterEntry, place: Place) -> CephFs {
         let fuse = cluster.fuse_mount_options.as_deref();
         let kernel = cluster.kernel_mount_options.as_deref();
         CephFs {
             monitors: cluster.monitors.clone(),
-            name,
-            root,
+            name: place.fs_name,
+            root: place.root,
+            snapshot: place.snapshot,
             user: request.credentials.id.clone(),
             key: request.credentials.key.clone(),
             fuse_options: self.options(request, &request.client.fuse, fuse, Client::Fuse),
@@ -118,7 +118,11 @@ impl Node {
         let session = session.ok_or_else(|| no_volume("its file system is gone"))?;
         let record = session.journal.lookup(cx, id.uuid()).await;
         let record = record.map_err(|error| session.explain(error.into()))?;
-        let record = record.unwrap_or_else(|| crate::journal::Record::without_journal(id.uuid()));
+        let record = record.unwrap_or_else(|| Record::without_journal(id.uuid()));
+        if let Some(snapshot) = &record.backing_snapshot {
+            let place = snapshot_place(cx, &session, snapshot).await;
+            return place.map_err(|error| session.explain(error));
+        }
         crate::controller::check_served(&record)?;
         match session
             .subvolumes
@@ -126,13 +130,37 @@ impl Node {
             .await
         {
             Ok(root) => Ok(Place {
-                fs_name: session.filesystem.name.clone(),
+                fs_name: Some(session.filesystem.name.clone()),
                 root,
+                snapshot: None,
             }),
             Err(error) if error.is_not_found() => Err(no_volume("its subvolume is gone")),
             Err(error) => Err(session.explain(error.into())),
         }
     }
+}
+
+/// Where a snapshot is. Its subvolume need not exist any more but for its snapshots, so no manager could
+/// tell.
+async fn snapshot_place(cx: &Context, session: &Session, snapshot: &str) -> Result<Place, Error> {
+    let no_snapshot = |why: String| Error::NoSnapshot {
+        id: snapshot.to_owned(),
+        why,
+    };
+    let id = SnapshotId::decode(snapshot).map_err(|error| no_snapshot(error.to_string()))?;
+    if id.fs_id() != session.filesystem.id {
+        let why = "it is in another file system than the volume that shows it";
+        return Err(no_snapshot(why.to_owned()));
+    }
+    let record = session.snapshot_journal.lookup(cx, id.uuid()).await?;
+    let record = record.ok_or_else(|| no_snapshot("the journal has no record of it".to_owned()))?;
+    let name = SnapshotName::new(&record.name);
+    let name = name.ok_or_else(|| no_snapshot(format!("its name is `{}`", record.name)))?;
+    Ok(Place {
+        fs_name: Some(session.filesystem.name.clone()),
+        root: session.source(&record).directory(),
+        snapshot: Some(Snapshot::OfSubvolume(name)),
+    })
 }
 
 #[derive(Clone, Copy)]
@@ -146,4 +174,12 @@ enum Client {
 /// here.
 pub(super) fn access(fs: &CephFs) -> Access {
     fs.fuse_options.access()
+}
+
+fn writable(snapshot: &Snapshot) -> request::Error {
+    let why = format!(
+        "the volume shows the snapshot `{}`, which nobody can write to; use ReadOnlyMany",
+        snapshot.text()
+    );
+    request::Error::invalid("volume_capability.access_mode", why)
 }

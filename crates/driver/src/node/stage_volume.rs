@@ -3,16 +3,21 @@
 //! | code | when | what the kubelet does |
 //! |---|---|---|
 //! | OK | the volume is mounted at the staging path, now or since before | publishes it |
-//! | INVALID_ARGUMENT | a field, parameter or secret is missing or makes no sense; the staging path is no directory | tries again with back-off |
-//! | NOT_FOUND | the subvolume, directory or file system is not there | tries again with back-off |
+//! | INVALID_ARGUMENT | a field, parameter or secret is missing or makes no sense; a snapshot is to be writable; the staging path is no directory | tries again with back-off |
+//! | NOT_FOUND | the subvolume, directory, snapshot or file system is not there | tries again with back-off |
 //! | ALREADY_EXISTS | it is mounted there, read-only instead of writable or the reverse | tries again with back-off |
 //! | FAILED_PRECONDITION | something else is mounted there; config.json lacks the cluster | tries again with back-off |
 //! | PERMISSION_DENIED | Ceph refuses the user, its key or the directory | tries again with back-off |
-//! | UNIMPLEMENTED | encrypted and snapshot-backed volumes | tries again with back-off |
+//! | UNIMPLEMENTED | encrypted volumes | tries again with back-off |
 //! | UNAVAILABLE, DEADLINE_EXCEEDED | Ceph does not answer | counts the volume as maybe mounted, and tries again |
 //!
 //! A repeat after any interruption ends right: a client that was starting is ended first, since nobody
 //! waits for it any more, and a dead mount is taken away.
+//!
+//! A client cannot mount a snapshot. So a volume that shows one takes three steps: the directory is
+//! mounted, the snapshot in it is bound over it at the same path, and made read-only. The kubelet is told
+//! of success only after the last; a repeat that finds the directory uncovered starts anew, and one that
+//! finds it covered takes the last step.
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,11 +28,14 @@ use csi_proto::v1::{NodeStageVolumeRequest, NodeStageVolumeResponse};
 use super::place::describe;
 use super::{Node, PathError, source};
 use crate::error::Error;
-use crate::mount::{self, Access, CephFs, Mount, Place, Users};
+use crate::mount::{self, Access, CephFs, Mount, Place, Snapshot};
 use crate::request::{self, StageVolume};
 
 /// How long a mount that is there already may take to answer.
 const PROBE: Duration = Duration::from_secs(5);
+
+/// What is kept of a deadline for taking away a directory whose snapshot could not be shown.
+const CLEAN_UP: Duration = Duration::from_secs(2);
 
 /// Serves the request.
 pub(super) async fn run(
@@ -54,8 +62,45 @@ async fn stage(node: &Node, cx: &Context, request: &StageVolume) -> Result<(), E
         return Ok(());
     }
     end_half_made(node, cx, &place.path).await?;
-    let mounted = node.mounts.mount(cx, &fs, &place.path).await;
-    Ok(mounted?)
+    let Some(snapshot) = &fs.snapshot else {
+        return Ok(node.mounts.mount(cx, &fs, &place.path).await?);
+    };
+    let reserve = CLEAN_UP.min(cx.remaining() / 4);
+    let limited = cx.at_most(cx.remaining().saturating_sub(reserve));
+    node.mounts.mount(&limited, &fs, &place.path).await?;
+    let covered = cover(node, &limited, snapshot, &place.path).await;
+    if covered.is_err()
+        && let Err(undo) = node.unmount_while(cx, &place.path, Mount::is_cephfs).await
+    {
+        tracing::error!(
+            "cannot undo the mount of `{}`: {undo}",
+            place.path.display()
+        );
+    }
+    covered
+}
+
+/// Lets `snapshot` be seen in place of the directory that is mounted at `path`.
+async fn cover(node: &Node, cx: &Context, snapshot: &Snapshot, path: &Path) -> Result<(), Error> {
+    let source = node.mounts.find_snapshot(cx, path, snapshot).await?;
+    node.mounts.bind(cx, &source, path).await?;
+    match node.mounts.table(cx).await?.at(path) {
+        Some(mount) if snapshot.is_at(&mount.root) => make_read_only(node, cx, mount).await,
+        // Not what we have just bound: somebody else is at it.
+        other => {
+            let found = other.map_or("nothing".to_owned(), describe);
+            let path = path.to_owned();
+            Err(PathError::Foreign { path, found }.into())
+        }
+    }
+}
+
+async fn make_read_only(node: &Node, cx: &Context, mount: &Mount) -> Result<(), Error> {
+    if mount.flags.read_only() {
+        return Ok(());
+    }
+    let flags = mount.flags.with(["ro"]);
+    Ok(node.mounts.set_flags(cx, &mount.mount_point, flags).await?)
 }
 
 async fn staging_place(node: &Node, cx: &Context, staging: &Path) -> Result<Place, Error> {
@@ -74,7 +119,7 @@ async fn staging_place(node: &Node, cx: &Context, staging: &Path) -> Result<Plac
     Ok(place)
 }
 
-/// Whether `mount` is what `fs` would be. A dead mount of it is taken away first.
+/// Whether `mount` is what `fs` would be. If not it is one of ours, dead or half made, and may go.
 async fn already_staged(
     node: &Node,
     cx: &Context,
@@ -94,7 +139,6 @@ async fn already_staged(
         Err(mount::Error::Dead { .. }) => {
             tracing::warn!("the mount at `{}` is dead: mounting anew", path.display());
             // Targets that were bound to it are dead, too, and go when they are unpublished.
-            node.mounts.unmount(cx, path, Users::Others).await?;
             return Ok(false);
         }
         Err(error) => return Err(error.into()),
@@ -102,6 +146,14 @@ async fn already_staged(
     let serving = node.mounts.serving(cx, mount).await?;
     if let Some(difference) = serving.and_then(|serving| serving.differs_from(fs)) {
         return Err(foreign(difference));
+    }
+    if let Some(snapshot) = &fs.snapshot {
+        // Uncovered: a stage was killed before it had shown the snapshot.
+        let covered = snapshot.is_at(&mount.root);
+        if covered {
+            make_read_only(node, cx, mount).await?;
+        }
+        return Ok(covered);
     }
     let how = match (source::access(fs), mount.read_only()) {
         (Access::ReadWrite, true) => "read-only, and is now wanted writable",
@@ -115,10 +167,6 @@ async fn already_staged(
 /// Ends what a stage left behind that was killed.
 async fn end_half_made(node: &Node, cx: &Context, path: &Path) -> Result<(), Error> {
     node.mounts.end_strays(cx, path).await?;
-    // One that had just mounted when it was ended.
-    let table = node.mounts.table(cx).await?;
-    if table.at(path).is_some_and(Mount::is_cephfs) {
-        node.mounts.unmount(cx, path, Users::Nobody).await?;
-    }
-    Ok(())
+    // What is there is dead, or uncovered, or had just mounted when its client was ended.
+    node.unmount_while(cx, path, Mount::is_cephfs).await
 }

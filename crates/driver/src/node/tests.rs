@@ -3,6 +3,7 @@
 mod health;
 mod kills;
 mod publish;
+mod shallow;
 mod stage;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ceph::fault::Faults;
-use ceph::{Context, Pool, Subvolume};
+use ceph::{Context, Object, Pool, Subvolume, WriteOp, WriteStep};
 use csi_proto::v1::{
     self as csi, NodeGetVolumeStatsRequest, NodePublishVolumeRequest, NodeStageVolumeRequest,
     NodeUnpublishVolumeRequest, NodeUnstageVolumeRequest, VolumeCapability,
@@ -34,6 +35,8 @@ const UUID: &str = "a0a0a0a0-b1b1-c2c2-d3d3-e4e4e4e4e4e4";
 const STAGING: &str = "/plugins/driver/hash/globalmount";
 const TARGET: &str = "/pods/a/volumes/csi/pv/mount";
 const OTHER_TARGET: &str = "/pods/b/volumes/csi/pv/mount";
+/// A snapshot, from the root of the mount that it is in.
+const SNAPSHOT: &str = "/.snap/csi-snap-1/data";
 const KEY: &str = "AQAA7wNrwnFsKxAA9yLs/wca7PSw4UUYf1UIgA==";
 
 /// A node, its mounts, and the cluster that it would ask.
@@ -62,6 +65,7 @@ impl Lab {
         let mounts = Arc::new(Memory::new(Faults::new()));
         mounts.add_dir(STAGING);
         mounts.add_dir("/pods/a/volumes/csi/pv");
+        mounts.add_snapshot(SNAPSHOT);
         let node = node(&config, &cluster, &mounts);
         Self {
             config,
@@ -76,6 +80,23 @@ impl Lab {
     fn restart(&mut self, faults: Faults) {
         self.mounts = Arc::new(self.mounts.restarted(faults));
         self.node = node(&self.config, &self.cluster, &self.mounts);
+    }
+
+    /// Writes an omap as the original would.
+    async fn store(&self, object: &str, pairs: &[(&str, &str)]) {
+        let at = Object {
+            pool: 1,
+            namespace: "csi".to_owned(),
+            name: object.to_owned(),
+        };
+        let omap = pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()));
+        let write = WriteOp::new()
+            .then(WriteStep::Create)
+            .then(WriteStep::OmapSet(omap.collect()));
+        let client = self.cluster.client();
+        client.write(&cx(), &at, write).await.unwrap();
     }
 
     async fn stage(&self, request: &NodeStageVolumeRequest) -> Result<(), Error> {
@@ -193,6 +214,18 @@ fn stage_request() -> NodeStageVolumeRequest {
         ]),
         ..NodeStageVolumeRequest::default()
     }
+}
+
+/// For a volume of this driver that shows a snapshot of another volume.
+fn snapshot_request() -> NodeStageVolumeRequest {
+    let mut request = stage_request();
+    request.volume_capability = Some(capability(Mode::MultiNodeReaderOnly));
+    request.volume_context.extend(map([
+        ("subvolumePath", "/volumes/csi/csi-vol-parent/"),
+        ("backingSnapshotID", "0001-0003-lab-0000000000000001-snap"),
+        ("backingSnapshotName", "csi-snap-1"),
+    ]));
+    request
 }
 
 fn publish_request(target: &str) -> NodePublishVolumeRequest {

@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use csi_proto::v1;
 use csi_proto::v1::volume_capability::access_mode::Mode;
-pub use source::{ClientOptions, Place, Source};
+pub use source::{BACKING_SNAPSHOT_NAME, ClientOptions, Place, Source};
 
 use super::{Capability, Error, check_id, required};
 use crate::credentials::Credentials;

@@ -111,6 +111,8 @@ variants!(of_mount_error, MOUNT, mount::Error:
     mount::Error::Dead { .. } => "Mount: Dead",
     mount::Error::InUse { .. } => "Mount: InUse",
     mount::Error::NoDirectory { .. } => "Mount: NoDirectory",
+    mount::Error::NoSnapshot { .. } => "Mount: NoSnapshot",
+    mount::Error::AmbiguousSnapshot { .. } => "Mount: AmbiguousSnapshot",
     mount::Error::NotEmpty { .. } => "Mount: NotEmpty",
     mount::Error::Table(_) => "Mount: Table",
     mount::Error::NoMounter { .. } => "Mount: NoMounter",
@@ -174,6 +176,7 @@ fn every_error_has_its_code_and_message() {
         rows::references,
         rows::paths,
         rows::mounts,
+        rows::snapshots,
         rows::failures,
     ];
     for (error, code, message) in tables

@@ -68,6 +68,14 @@ fn dynamic_by_journal(report: &mut Report) {
         send,
         SNAPSHOT_BACKED,
     );
+    let backed_by = |id| Lab::with_stored(&[("csi.volume.backingsnapshotid", id)]);
+    for (name, id, cases) in [
+        ("gone", ids::STORED, SNAPSHOT_GONE),
+        ("elsewhere", ids::OTHER_FILE_SYSTEM, SNAPSHOT_ELSEWHERE),
+    ] {
+        let name = format!("NodeStageVolume, shallow, {name}");
+        report.check(&name, || backed_by(id), unplaced, send, cases);
+    }
     let encrypted = || Lab::with_stored(ids::ENCRYPTED);
     report.check(
         "NodeStageVolume, encrypted",
@@ -329,11 +337,30 @@ const CONTEXT: &[Case<NodeStageVolumeRequest>] = &[
         "`volume_context.encrypted`: `yes` is neither `true` nor `false`",
     ),
     case(
-        "backingSnapshotID",
+        "backingSnapshotID of a volume that shows none",
         |r| set(r, "backingSnapshotID", "snap-1"),
-        Unimplemented,
-        "a volume that shows the snapshot `snap-1` is not served by this release of spirula: use \
-         ceph-csi for this volume",
+        NotFound,
+        "volume `0001-0002-c1-0000000000000001-<uuid>` does not exist: its subvolume is gone",
+    ),
+    case(
+        "a snapshot for writers",
+        |r| {
+            set(r, "subvolumePath", "/volumes/csi/parent/");
+            set(r, "backingSnapshotName", "csi-snap-1");
+        },
+        InvalidArgument,
+        "`volume_capability.access_mode`: the volume shows the snapshot `csi-snap-1`, which nobody can \
+         write to; use ReadOnlyMany",
+    ),
+    case(
+        "a snapshot that is not there",
+        |r| {
+            set(r, "subvolumePath", "/volumes/csi/parent/");
+            set(r, "backingSnapshotName", "csi-snap-1");
+            r.volume_capability = Some(mount_capability(Mode::MultiNodeReaderOnly));
+        },
+        NotFound,
+        "there is no snapshot `csi-snap-1` in the directory that the volume shows it of",
     ),
     case(
         "unknown mounter",
@@ -445,11 +472,25 @@ const BY_JOURNAL: &[Case<NodeStageVolumeRequest>] = &[
 ];
 
 const SNAPSHOT_BACKED: &[Case<NodeStageVolumeRequest>] = &[case(
-    "a volume that shows a snapshot",
+    "the snapshot's id is none",
     |_| {},
-    Unimplemented,
-    "a volume that shows the snapshot `snap-1` is not served by this release of spirula: use ceph-csi \
-     for this volume",
+    NotFound,
+    "snapshot `snap-1` does not exist: snapshot id `snap-1` has 6 bytes, a dynamic one has at least 64",
+)];
+
+const SNAPSHOT_GONE: &[Case<NodeStageVolumeRequest>] = &[case(
+    "the snapshot has no record",
+    |_| {},
+    NotFound,
+    "snapshot `0001-0002-c1-0000000000000001-<uuid>` does not exist: the journal has no record of it",
+)];
+
+const SNAPSHOT_ELSEWHERE: &[Case<NodeStageVolumeRequest>] = &[case(
+    "the snapshot is in another file system",
+    |_| {},
+    NotFound,
+    "snapshot `0001-0002-c1-0000000000000063-<uuid>` does not exist: it is in another file system than \
+     the volume that shows it",
 )];
 
 const ENCRYPTED: &[Case<NodeStageVolumeRequest>] = &[

@@ -61,6 +61,7 @@ fn failure(cause: Cause, stderr: &str) -> Failure {
         monitors: "192.0.2.1:6789".to_owned(),
         name: Some("cephfs".to_owned()),
         root: "/volumes/csi/v".to_owned(),
+        snapshot: None,
         user: "node".to_owned(),
         key: SecretString::from("AQsecret"),
         fuse_options: MountOptions::default(),

@@ -14,6 +14,7 @@ fn fs(name: Option<&str>) -> CephFs {
         monitors: "192.0.2.1:6789,192.0.2.2:6789".to_owned(),
         name: name.map(str::to_owned),
         root: "/volumes/csi/v/u".to_owned(),
+        snapshot: None,
         user: "node".to_owned(),
         key: SecretString::from("AQthekey"),
         fuse_options: MountOptions::merge(&volume),

@@ -8,6 +8,7 @@ fn fs() -> CephFs {
         monitors: "192.0.2.1:6789".to_owned(),
         name: None,
         root: "/v".to_owned(),
+        snapshot: None,
         user: "u".to_owned(),
         key: SecretString::from("k"),
         fuse_options: MountOptions::default(),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::super::Error;
 use crate::credentials::{self, Secrets};
 use crate::ids::VolumeId;
-use crate::mount::{MounterKind, UnknownMounter};
+use crate::mount::{MounterKind, Snapshot, SnapshotName, UnknownMounter};
 
 /// What to mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,29 +25,27 @@ pub enum Source {
     Static {
         /// The cluster.
         cluster_id: String,
-        /// File system name, `None` for the cluster's default one.
-        fs_name: Option<String>,
         /// The directory.
-        root: String,
+        place: Place,
     },
     /// A directory of a cluster that is known by its monitors only.
     Monitors {
         /// Comma list.
         monitors: String,
-        /// File system name, `None` for the cluster's default one.
-        fs_name: Option<String>,
         /// The directory.
-        root: String,
+        place: Place,
     },
 }
 
 /// A directory of a file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// File system name.
-    pub fs_name: String,
+    /// File system name, `None` for the cluster's default one.
+    pub fs_name: Option<String>,
     /// The directory, from the root of the file system.
     pub root: String,
+    /// The snapshot of it that the volume shows.
+    pub snapshot: Option<Snapshot>,
 }
 
 /// Which client mounts a volume, and how.
@@ -61,6 +59,10 @@ pub struct ClientOptions {
     pub fuse: String,
 }
 
+/// Volume context of a snapshot-backed volume that this driver made: its snapshot's name in Ceph, with
+/// which a node needs to ask nobody.
+pub const BACKING_SNAPSHOT_NAME: &str = "backingSnapshotName";
+
 /// Where volumes of the oldest kind were made, below it by their id.
 const OLD_VOLUMES: &str = "/csi-volumes";
 
@@ -71,8 +73,8 @@ impl Source {
     /// Reads the kind of volume that `volume` is.
     ///
     /// # Errors
-    /// [`crate::error::Error::Unserved`] for encrypted and snapshot-backed volumes, which must not be
-    /// mounted as if they were plain ones; request errors for what makes no sense.
+    /// [`crate::error::Error::Unserved`] for encrypted volumes, which must not be mounted as if they were
+    /// plain ones; request errors for what makes no sense.
     pub fn parse(
         volume: &str,
         context: &BTreeMap<String, String>,
@@ -89,11 +91,16 @@ impl Source {
         };
         attributes.refuse_doubtful(secrets)?;
         let fs_name = attributes.optional("fsName")?.map(str::to_owned);
+        let snapshot = attributes.optional("backingSnapshotID")?;
+        let snapshot = snapshot.map(|id| Snapshot::Containing(id.to_owned()));
         if attributes.flag("staticVolume")? == Some(true) {
             return Ok(Self::Static {
                 cluster_id: attributes.required("clusterID")?.to_owned(),
-                fs_name,
-                root: attributes.required("rootPath")?.to_owned(),
+                place: Place {
+                    fs_name,
+                    root: attributes.required("rootPath")?.to_owned(),
+                    snapshot,
+                },
             });
         }
         let Some(monitors) = attributes.optional("monitors")? else {
@@ -107,8 +114,11 @@ impl Source {
             monitors: credentials::monitors(secrets)
                 .unwrap_or(monitors)
                 .to_owned(),
-            fs_name,
-            root: attributes.old_root(volume)?,
+            place: Place {
+                fs_name,
+                root: attributes.old_root(volume)?,
+                snapshot,
+            },
         })
     }
 }
@@ -161,11 +171,12 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// Where a dynamic volume is, if that cannot be anything but a plain subvolume.
+    /// Where a dynamic volume is, if the context tells beyond doubt.
     ///
-    /// The path must lead through the volume's own subvolume: that of a snapshot-backed volume leads
-    /// through its parent's. And `encrypted: "false"` proves nothing: the original encrypts such a
-    /// volume all the same when it can, and only the journal tells.
+    /// The path of a plain volume leads through the volume's own subvolume, that of a snapshot-backed
+    /// one through its parent's. Of which snapshot it is, volumes of this driver say; of those of
+    /// the original only the journal tells. And `encrypted: "false"` proves nothing: the original
+    /// encrypts such a volume all the same when it can.
     fn place(&self) -> Result<Option<Place>, Error> {
         let (Some(fs_name), Some(subvolume), Some(root)) = (
             self.optional("fsName")?,
@@ -174,11 +185,20 @@ impl<'a> Attributes<'a> {
         ) else {
             return Ok(None);
         };
+        if !root.starts_with('/') || self.0.contains_key("encrypted") {
+            return Ok(None);
+        }
         let own = !subvolume.is_empty() && root.split('/').any(|part| part == subvolume);
-        let plain = own && root.starts_with('/') && !self.0.contains_key("encrypted");
-        Ok(plain.then(|| Place {
-            fs_name: fs_name.to_owned(),
+        let snapshot = self.0.get(BACKING_SNAPSHOT_NAME);
+        let snapshot = match snapshot.map(String::as_str).map(SnapshotName::new) {
+            Some(Some(name)) if !own => Some(Snapshot::OfSubvolume(name)),
+            None if own && !self.0.contains_key("backingSnapshotID") => None,
+            _ => return Ok(None),
+        };
+        Ok(Some(Place {
+            fs_name: Some(fs_name.to_owned()),
             root: root.to_owned(),
+            snapshot,
         }))
     }
 
@@ -192,12 +212,9 @@ impl<'a> Attributes<'a> {
     }
 
     fn refuse_unserved(&self) -> Result<(), crate::error::Error> {
-        if self.flag("encrypted")? == Some(true) {
-            return Err(unserved("an encrypted volume".to_owned()));
-        }
-        match self.0.get("backingSnapshotID") {
-            Some(id) => Err(unserved(format!("a volume that shows the snapshot `{id}`"))),
-            None => Ok(()),
+        match self.flag("encrypted")? {
+            Some(true) => Err(unserved("an encrypted volume".to_owned())),
+            _ => Ok(()),
         }
     }
 

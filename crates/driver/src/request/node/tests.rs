@@ -4,7 +4,7 @@ use csi_proto::v1::volume_capability::{AccessMode, AccessType, BlockVolume, Moun
 
 use super::*;
 use crate::error::Error;
-use crate::mount::MounterKind;
+use crate::mount::{MounterKind, Snapshot, SnapshotName};
 
 const ID: &str = "0001-0003-lab-0000000000000001-a0a0a0a0-b1b1-c2c2-d3d3-e4e4e4e4e4e4";
 const KEY: &str = "AQAA7wNrwnFsKxAA9yLs/wca7PSw4UUYf1UIgA==";
@@ -51,8 +51,9 @@ fn a_dynamic_volume_is_where_its_own_subvolume_is() {
         ("subvolumePath", root),
     ];
     let expected = Place {
-        fs_name: "fs".to_owned(),
+        fs_name: Some("fs".to_owned()),
         root: root.to_owned(),
+        snapshot: None,
     };
     assert_eq!(place(context), Some(expected));
 }
@@ -72,6 +73,50 @@ fn a_context_that_leaves_doubts_leads_to_the_journal() {
 }
 
 #[test]
+fn a_volume_that_shows_a_snapshot_says_which() {
+    let context = [
+        ("fsName", "fs"),
+        ("subvolumeName", "csi-vol-1"),
+        ("subvolumePath", "/volumes/csi/csi-vol-parent/"),
+        ("backingSnapshotID", "0001-x"),
+        ("backingSnapshotName", "csi-snap-1"),
+    ];
+    let expected = Place {
+        fs_name: Some("fs".to_owned()),
+        root: "/volumes/csi/csi-vol-parent/".to_owned(),
+        snapshot: SnapshotName::new("csi-snap-1").map(Snapshot::OfSubvolume),
+    };
+    assert_eq!(place(context), Some(expected));
+
+    // What a volume of this driver would not say leads to the journal.
+    let [fs, name, parents, id, snapshot] = context;
+    let own = ("subvolumePath", "/volumes/csi/csi-vol-1/u");
+    assert_eq!(place([fs, name, parents, id]), None);
+    assert_eq!(place([fs, name, own, id]), None);
+    assert_eq!(place([fs, name, own, snapshot]), None);
+    for odd in ["", "..", "a/b"] {
+        assert_eq!(place([fs, name, parents, (snapshot.0, odd)]), None);
+    }
+}
+
+#[test]
+fn static_volumes_can_show_a_snapshot() {
+    let id = ("backingSnapshotID", "snap-1");
+    let statics = [("staticVolume", "true"), ("clusterID", "lab")];
+    let old = [("monitors", "192.0.2.1"), ("provisionVolume", "false")];
+    for [a, b] in [statics, old] {
+        let parsed = source("my-handle", [a, b, ("rootPath", "/s"), id]).unwrap();
+        let (Source::Static { place, .. } | Source::Monitors { place, .. }) = parsed else {
+            panic!("{parsed:?}");
+        };
+        let expected = Snapshot::Containing("snap-1".to_owned());
+        assert_eq!(place.snapshot, Some(expected));
+        let empty = source("my-handle", [a, b, ("rootPath", "/s"), (id.0, "")]);
+        assert!(empty.is_err(), "{empty:?}");
+    }
+}
+
+#[test]
 fn static_volumes_of_both_kinds_are_read() {
     let modern = [
         ("staticVolume", "true"),
@@ -81,8 +126,11 @@ fn static_volumes_of_both_kinds_are_read() {
     ];
     let expected = Source::Static {
         cluster_id: "lab".to_owned(),
-        fs_name: Some("fs".to_owned()),
-        root: "/shared".to_owned(),
+        place: Place {
+            fs_name: Some("fs".to_owned()),
+            root: "/shared".to_owned(),
+            snapshot: None,
+        },
     };
     assert_eq!(source("my-handle", modern).unwrap(), expected);
 
@@ -93,8 +141,11 @@ fn static_volumes_of_both_kinds_are_read() {
     ];
     let expected = |monitors: &str, root: &str| Source::Monitors {
         monitors: monitors.to_owned(),
-        fs_name: None,
-        root: root.to_owned(),
+        place: Place {
+            fs_name: None,
+            root: root.to_owned(),
+            snapshot: None,
+        },
     };
     assert_eq!(
         source("my-handle", old).unwrap(),
@@ -125,12 +176,10 @@ fn volumes_that_would_be_mounted_wrongly_are_refused() {
         ("clusterID", "lab"),
         ("rootPath", "/s"),
     ];
-    for doubtful in [("encrypted", "true"), ("backingSnapshotID", "0001-x")] {
-        for id in [ID, "my-handle"] {
-            let [a, b, c] = statics;
-            let parsed = source(id, [a, b, c, doubtful]);
-            assert!(matches!(parsed, Err(Error::Unserved { .. })), "{parsed:?}");
-        }
+    for id in [ID, "my-handle"] {
+        let [a, b, c] = statics;
+        let parsed = source(id, [a, b, c, ("encrypted", "true")]);
+        assert!(matches!(parsed, Err(Error::Unserved { .. })), "{parsed:?}");
     }
     let [a, b, c] = statics;
     let mut request = request("my-handle", [a, b, c, ("encrypted", "false")]);

@@ -501,6 +501,28 @@ pub(super) fn paths() -> Vec<Row> {
         .into()
 }
 
+pub(super) fn snapshots() -> Vec<Row> {
+    vec![
+        (
+            mount::Error::NoSnapshot {
+                snapshot: "csi-snap-1".to_owned(),
+            }
+            .into(),
+            Code::NotFound,
+            "there is no snapshot `csi-snap-1` in the directory that the volume shows it of",
+        ),
+        (
+            mount::Error::AmbiguousSnapshot {
+                snapshot: "1".to_owned(),
+                found: vec!["_s1_10".to_owned(), "_s11_10".to_owned()],
+            }
+            .into(),
+            Code::InvalidArgument,
+            "`1` does not identify a snapshot; there are: _s1_10, _s11_10",
+        ),
+    ]
+}
+
 pub(super) fn mounts() -> Vec<Row> {
     let path = || PathBuf::from("/p");
     let program = || "ceph-fuse".to_owned();
