@@ -46,8 +46,9 @@ fn eight_clients_with_fifty_volumes_each() {
     expected.sort();
     found.sort();
     assert_eq!(found, expected);
-    for volume in volumes.values() {
-        assert_eq!(lab.quota(&volume.subvolume), volume.size, "{}", volume.id);
+    let quotas = lab.quotas(volumes.values().map(|volume| &*volume.subvolume));
+    for (volume, quota) in volumes.values().zip(quotas) {
+        assert_eq!(quota, volume.size, "{}", volume.id);
     }
     println!("{} volumes left of {}", volumes.len(), CLIENTS * VOLUMES);
     runtime.block_on(async {

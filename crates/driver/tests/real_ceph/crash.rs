@@ -133,6 +133,7 @@ fn settle(lab: &Lab, known: &Known) {
             client.delete_volume(lab.delete(id)).await.unwrap();
         }
         let mut ids = BTreeSet::new();
+        let mut subvolumes = Vec::new();
         for name in &known.asked {
             let volume = client.create_volume(lab.create(name, 1)).await.unwrap();
             let volume = volume.into_inner().volume.unwrap();
@@ -142,9 +143,11 @@ fn settle(lab: &Lab, known: &Known) {
                     "{name} is another volume now"
                 );
             }
-            assert_eq!(lab.quota(&volume.volume_context["subvolumeName"]), 1 << 30);
+            subvolumes.push(volume.volume_context["subvolumeName"].clone());
             ids.insert(volume.volume_id);
         }
+        let quotas = lab.quotas(subvolumes.iter().map(String::as_str));
+        assert!(quotas.iter().all(|quota| *quota == 1 << 30), "{quotas:?}");
         assert_eq!(ids.len(), known.asked.len());
         assert_eq!(
             lab.subvolumes().len(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::time::Duration;
 
 use csi_proto::v1::volume_capability::access_mode::Mode;
 use csi_proto::v1::volume_capability::{AccessMode, AccessType, MountVolume};
@@ -123,23 +124,31 @@ impl Lab {
             .collect()
     }
 
-    /// The quota of a subvolume, as `ceph` tells.
-    pub(crate) fn quota(&self, name: &str) -> u64 {
-        let info = run(
-            "ceph",
-            &[
-                "fs",
-                "subvolume",
-                "info",
-                &self.fs,
-                name,
-                &self.group,
-                "-f",
-                "json",
-            ],
-        );
-        let info: serde_json::Value = serde_json::from_str(&info).unwrap();
-        info["bytes_quota"].as_u64().unwrap()
+    /// The quotas of subvolumes, as Ceph tells. On one connection: the command `ceph` takes a quarter of a
+    /// second to start.
+    pub(crate) fn quotas<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<u64> {
+        let cluster = librados::Cluster::connect(&librados::Config {
+            monitors: librados::Monitors::parse(&self.monitors).unwrap(),
+            user: self.user.clone(),
+            key: self.key.clone().into(),
+            conf_file: None,
+            connect_timeout: Duration::from_secs(10),
+            osd_timeout: Duration::from_secs(30),
+        });
+        let cluster = cluster.unwrap();
+        let quota = |name: &str| {
+            let command = serde_json::json!({
+                "prefix": "fs subvolume info",
+                "vol_name": self.fs,
+                "sub_name": name,
+                "group_name": self.group,
+                "format": "json",
+            });
+            let info = cluster.mgr_command(&command.to_string()).unwrap();
+            let info: serde_json::Value = serde_json::from_slice(&info).unwrap();
+            info["bytes_quota"].as_u64().unwrap()
+        };
+        names.into_iter().map(quota).collect()
     }
 
     /// Journal objects with their keys, as `rados` tells.
