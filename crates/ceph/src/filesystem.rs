@@ -1,12 +1,14 @@
 //! Facts about file systems, from `fs dump`, remembered because they hardly ever change.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::{Cluster, Command, Context, Error, ErrorKind, Result};
+use crate::mon::{self, NoArguments};
+use crate::{Cluster, Context, Error, ErrorKind, Result};
 
 /// What is known is asked again after this time.
 const MAX_AGE: Duration = Duration::from_mins(10);
@@ -26,12 +28,36 @@ pub struct Filesystem {
     pub data_pools: Vec<i64>,
 }
 
+/// A file system with the state of its metadata servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilesystemState {
+    /// Which.
+    pub filesystem: Filesystem,
+    /// Its metadata servers.
+    pub ranks: Ranks,
+}
+
+/// The ranks among which the metadata of a file system is divided, each served by one daemon.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ranks {
+    /// Ranks that have to be served.
+    pub wanted: BTreeSet<i64>,
+    /// Ranks that are served, with the names of their daemons.
+    pub active: BTreeMap<i64, String>,
+    /// Ranks whose metadata is damaged; no daemon serves them until somebody has repaired it.
+    pub damaged: BTreeSet<i64>,
+}
+
 /// Asks for all file systems that the user of `cluster` may see (monitor command `fs dump`).
 pub async fn list(cluster: &dyn Cluster, cx: &Context) -> Result<Vec<Filesystem>> {
-    let answer = cluster
-        .mon_command(cx, &Command::new("fs dump", &NoArguments {})?)
-        .await?;
-    parse(&answer)
+    let states = states(cluster, cx).await?;
+    Ok(states.into_iter().map(|state| state.filesystem).collect())
+}
+
+/// The same with the state of their metadata servers.
+pub async fn states(cluster: &dyn Cluster, cx: &Context) -> Result<Vec<FilesystemState>> {
+    let dump: FsDump = mon::ask(cluster, cx, "fs dump", &NoArguments {}).await?;
+    Ok(dump.into())
 }
 
 /// The file systems that one connection sees.
@@ -88,9 +114,6 @@ impl Known {
     }
 }
 
-#[derive(Serialize)]
-struct NoArguments {}
-
 /// The part of the answer to `fs dump` that is used here.
 #[derive(Deserialize)]
 struct FsDump {
@@ -108,23 +131,44 @@ struct MdsMap {
     fs_name: String,
     metadata_pool: i64,
     data_pools: Vec<i64>,
+    r#in: BTreeSet<i64>,
+    damaged: BTreeSet<i64>,
+    info: BTreeMap<String, Daemon>,
 }
 
-fn parse(answer: &[u8]) -> Result<Vec<Filesystem>> {
-    let dump: FsDump = serde_json::from_slice(answer).map_err(|error| {
-        Error::new(
-            ErrorKind::BadAnswer,
-            "mon command `fs dump`",
-            error.to_string(),
-        )
-    })?;
-    let filesystem = |entry: FsDumpEntry| Filesystem {
-        name: entry.mdsmap.fs_name,
-        id: entry.id,
-        metadata_pool: entry.mdsmap.metadata_pool,
-        data_pools: entry.mdsmap.data_pools,
-    };
-    Ok(dump.filesystems.into_iter().map(filesystem).collect())
+#[derive(Deserialize)]
+struct Daemon {
+    name: String,
+    rank: i64,
+    state: String,
+}
+
+impl From<FsDump> for Vec<FilesystemState> {
+    fn from(dump: FsDump) -> Self {
+        dump.filesystems.into_iter().map(Into::into).collect()
+    }
+}
+
+impl From<FsDumpEntry> for FilesystemState {
+    fn from(entry: FsDumpEntry) -> Self {
+        let map = entry.mdsmap;
+        // One that hands its rank over, `up:stopping`, still serves it.
+        let serves = |daemon: &Daemon| matches!(&*daemon.state, "up:active" | "up:stopping");
+        let daemons = map.info.into_values().filter(serves);
+        Self {
+            filesystem: Filesystem {
+                name: map.fs_name,
+                id: entry.id,
+                metadata_pool: map.metadata_pool,
+                data_pools: map.data_pools,
+            },
+            ranks: Ranks {
+                wanted: map.r#in,
+                active: daemons.map(|daemon| (daemon.rank, daemon.name)).collect(),
+                damaged: map.damaged,
+            },
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //!   that both must pass, and [`fault`] makes any of them fail at a chosen call.
 //! * [`Subvolumes`], [`Snapshots`] and [`Clones`] are what volumes are made with; [`mgr`] implements them
 //!   with manager commands.
+//! * [`health`] and [`storage`] are what the monitors tell of file systems and pools.
 //! * [`Pool`] hands out shared connections, each with its cached [`filesystem`] facts.
 //!
 //! Every call takes a [`Context`]: the instant by which it must have answered, and the place where it
@@ -16,12 +17,15 @@ mod context;
 mod error;
 pub mod fault;
 pub mod filesystem;
+pub mod health;
 pub mod memory;
 pub mod mgr;
+mod mon;
 mod object;
 pub mod pool;
 pub mod rados;
 pub mod snapshot;
+pub mod storage;
 pub mod subvolume;
 pub mod suite;
 

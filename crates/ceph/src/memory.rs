@@ -19,8 +19,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 pub use client::MemoryClient;
 pub use object::ObjectState;
-pub use volumes::{Cloner, Origin, SnapshotState, Stage, SubvolumeState};
+pub use volumes::{Cloner, Mds, Origin, SnapshotState, Stage, SubvolumeState};
 
+use crate::health::Check;
 use crate::pool::{Connect, Identity};
 use crate::{Cluster, Context, Error, ErrorKind, Filesystem, Object, Result, Subvolume};
 
@@ -35,6 +36,8 @@ struct State {
     filesystems: Vec<volumes::Volume>,
     /// Keys by user; no user at all means that anybody may connect.
     users: BTreeMap<String, SecretString>,
+    /// What the cluster complains of.
+    checks: Vec<Check>,
     /// The version of the latest write, for all objects as RADOS counts them per placement group.
     version: u64,
     clients: u64,
@@ -52,6 +55,7 @@ impl Default for State {
             filesystems: Vec::new(),
             users: BTreeMap::new(),
             version: 0,
+            checks: Vec::new(),
             clients: 0,
             cloner: Cloner::default(),
             clones: Vec::new(),
@@ -60,9 +64,14 @@ impl Default for State {
     }
 }
 
-#[derive(Default)]
+/// Bytes that fit into a new pool.
+const ROOM: u64 = 20 << 30;
+
 struct Pool {
     name: String,
+    full: bool,
+    /// Bytes that still fit.
+    room: u64,
     objects: BTreeMap<(String, String), ObjectState>,
 }
 
@@ -137,6 +146,29 @@ impl Memory {
         self.lock().snapshot_limit = limit;
     }
 
+    /// Stops or starts the only metadata server of a file system. While it is stopped, the manager's
+    /// commands on subvolumes hang, as those of the real one do.
+    pub fn set_mds(&self, fs: &str, mds: Mds) {
+        if let Some(volume) = self.lock().volume_mut(fs) {
+            volume.mds = mds;
+        }
+    }
+
+    /// Leaves `room` bytes in the pool `name`; with none it is full.
+    pub fn set_room(&self, name: &str, room: u64) {
+        let mut state = self.lock();
+        let pools = state.pools.values_mut();
+        for pool in pools.filter(|pool| pool.name == name) {
+            pool.room = room;
+            pool.full = room == 0;
+        }
+    }
+
+    /// What the cluster complains of from now on.
+    pub fn set_checks(&self, checks: Vec<Check>) {
+        self.lock().checks = checks;
+    }
+
     /// All objects there are, for leak checks.
     pub fn objects(&self) -> BTreeMap<Object, ObjectState> {
         let state = self.lock();
@@ -175,8 +207,13 @@ impl Memory {
 impl State {
     fn create_pool(&mut self, name: String) -> i64 {
         let id = self.pools.keys().next_back().copied().unwrap_or(0) + 1;
-        let objects = BTreeMap::new();
-        self.pools.insert(id, Pool { name, objects });
+        let pool = Pool {
+            name,
+            full: false,
+            room: ROOM,
+            objects: BTreeMap::new(),
+        };
+        self.pools.insert(id, pool);
         id
     }
 

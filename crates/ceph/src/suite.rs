@@ -227,6 +227,7 @@ macro_rules! contract_tests {
             exclusive_create_refuses_an_existing_object
             expired_contexts_time_out_at_once
             filesystems_are_listed
+            health_is_reported
             lock_excludes_everybody_else
             locks_expire
             locks_of_different_names_are_independent
@@ -238,6 +239,7 @@ macro_rules! contract_tests {
             omap_pages_keep_to_their_prefix
             omap_remove_ignores_absent_keys
             omap_values_by_key
+            pools_have_room
             retained_snapshots
             snapshot_life
             snapshots_of_absent_subvolumes

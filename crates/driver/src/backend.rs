@@ -9,7 +9,7 @@ use ceph::{
     Subvolumes,
 };
 
-use crate::config::{self, ClusterEntry, Config};
+use crate::config::{ClusterEntry, Config};
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::ids::{self, Id, Snapshot};
@@ -95,12 +95,7 @@ impl Backend {
         id: &Id<K>,
         credentials: &Credentials,
     ) -> Result<Option<Session>, Error> {
-        let of_id = |source: config::Error| Error::ConfigOf {
-            noun: K::NOUN,
-            id: id.to_string(),
-            source,
-        };
-        let cluster = self.config.cluster(id.cluster_id()).map_err(of_id)?;
+        let cluster = self.cluster_of(id)?;
         let connection = self.connect(cx, &cluster, credentials).await?;
         match connection.filesystem_with_id(cx, id.fs_id()).await {
             Ok(filesystem) => Ok(Some(self.session(
@@ -115,6 +110,45 @@ impl Backend {
                 Err(caps::explain(error.into(), user, "<file system>", group))
             }
         }
+    }
+
+    /// The entry of the cluster that a volume or snapshot is in.
+    ///
+    /// # Errors
+    /// [`Error::ConfigOf`].
+    pub fn cluster_of<K: ids::Kind>(&self, id: &Id<K>) -> Result<ClusterEntry, Error> {
+        let cluster = self.config.cluster(id.cluster_id());
+        cluster.map_err(|source| Error::ConfigOf {
+            noun: K::NOUN,
+            id: id.to_string(),
+            source,
+        })
+    }
+
+    /// A whole cluster, for questions that are about no single file system; with its entry.
+    ///
+    /// # Errors
+    /// [`Error::Config`], [`Error::Ceph`].
+    pub async fn open_cluster(
+        &self,
+        cx: &Context,
+        cluster_id: &str,
+        credentials: &Credentials,
+    ) -> Result<(Arc<Connection>, ClusterEntry), Error> {
+        let cluster = self.config.cluster(cluster_id)?;
+        let connection = self.connect(cx, &cluster, credentials).await?;
+        Ok((connection, cluster))
+    }
+
+    /// Adds to a failure of a whole cluster how to grant missing capabilities.
+    pub fn explain(
+        &self,
+        error: ceph::Error,
+        cluster: &ClusterEntry,
+        credentials: &Credentials,
+    ) -> Error {
+        let (user, group) = (&credentials.id, &cluster.subvolume_group);
+        caps::explain(error.into(), user, "<file system>", group)
     }
 
     async fn connect(
@@ -133,7 +167,8 @@ impl Backend {
         connection.map_err(|error| caps::explain(error.into(), user, "<file system>", group))
     }
 
-    fn session(
+    /// A file system of an open cluster.
+    pub fn session(
         &self,
         connection: Arc<Connection>,
         filesystem: Filesystem,

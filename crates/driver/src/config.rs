@@ -14,6 +14,7 @@ mod tests;
 pub use entry::{ClusterEntry, ClusterMap, ReadAffinity, SecretRef, parse};
 pub use json::ParseError;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,6 +66,12 @@ pub enum Error {
         id: String,
         /// Those that are there, for reading.
         known: String,
+    },
+    /// There are no entries at all.
+    #[error("config file `{}`: it lists no clusters", path.display())]
+    NoClusters {
+        /// The file.
+        path: PathBuf,
     },
     /// The entry has no monitors.
     #[error("clusterID `{id}` has no monitors in config.json; list at least one in `monitors`")]
@@ -123,13 +130,29 @@ impl Config {
         if entry.monitors.is_empty() {
             return Err(Error::NoMonitors { id: id.to_owned() });
         }
+        Ok(self.with_defaults(entry))
+    }
+
+    /// All entries, as the file says now, in the order of their clusterIDs. Of several with one clusterID
+    /// the first counts, as everywhere.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn all(&self) -> Result<Vec<ClusterEntry>, Error> {
+        let clusters = self.clusters()?;
+        let ids: BTreeSet<_> = clusters.ids().collect();
+        let entries = ids.into_iter().filter_map(|id| clusters.get(id));
+        Ok(entries.map(|entry| self.with_defaults(entry)).collect())
+    }
+
+    fn with_defaults(&self, entry: &ClusterEntry) -> ClusterEntry {
         let mut entry = entry.clone();
         if entry.rados_namespace.is_empty() {
             entry
                 .rados_namespace
                 .clone_from(&self.default_rados_namespace);
         }
-        Ok(entry)
+        entry
     }
 
     /// Whether clusters can be looked up: the file is readable and parses, or once was and did.

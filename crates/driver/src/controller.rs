@@ -4,7 +4,15 @@ mod capabilities;
 mod create_volume;
 mod delete_volume;
 mod expand_volume;
+mod get_capacity;
+mod get_volume;
+mod get_volume_health;
+mod health;
+mod list_volume_health;
+mod list_volumes;
+mod listing;
 mod open;
+mod own;
 mod provision;
 mod trail;
 mod validate_capabilities;
@@ -18,6 +26,7 @@ use tonic::{Request, Response, Status};
 use trail::Trail;
 
 use crate::backend::Backend;
+use crate::own_credentials::OwnCredentials;
 use crate::rpc::Frame;
 
 /// What distinguishes one controller from another.
@@ -34,7 +43,9 @@ pub struct Settings {
 pub struct Controller {
     backend: Arc<Backend>,
     settings: Settings,
+    own: OwnCredentials,
     trail: Trail,
+    directories: listing::Directories,
 }
 
 /// The gRPC face of a [`Controller`].
@@ -50,8 +61,16 @@ impl Controller {
         Self {
             backend,
             settings,
+            own: OwnCredentials::default(),
             trail: Trail::default(),
+            directories: listing::Directories::default(),
         }
+    }
+
+    /// The same with credentials of its own, for requests that carry none.
+    #[must_use]
+    pub fn with_own_credentials(self, own: OwnCredentials) -> Self {
+        Self { own, ..self }
     }
 
     /// Sets the metadata that is still pending, at most for `grace`. What is left then is in the
@@ -118,10 +137,60 @@ impl controller_server::Controller for Service {
         &self,
         request: Request<csi::ControllerGetCapabilitiesRequest>,
     ) -> Result<Response<csi::ControllerGetCapabilitiesResponse>, Status> {
-        self.frame
-            .serve(request, |_cx, _held, _request| async {
-                Ok(capabilities::run())
-            })
-            .await
+        let controller = Arc::clone(&self.controller);
+        let run = |_cx, _held, _request| async move { Ok(capabilities::run(&controller)) };
+        self.frame.serve(request, run).await
+    }
+
+    async fn list_volumes(
+        &self,
+        request: Request<csi::ListVolumesRequest>,
+    ) -> Result<Response<csi::ListVolumesResponse>, Status> {
+        let controller = Arc::clone(&self.controller);
+        let run =
+            |cx, _held, request| async move { list_volumes::run(&controller, &cx, &request).await };
+        self.frame.serve(request, run).await
+    }
+
+    async fn controller_get_volume(
+        &self,
+        request: Request<csi::ControllerGetVolumeRequest>,
+    ) -> Result<Response<csi::ControllerGetVolumeResponse>, Status> {
+        let controller = Arc::clone(&self.controller);
+        let run =
+            |cx, _held, request| async move { get_volume::run(&controller, &cx, &request).await };
+        self.frame.serve(request, run).await
+    }
+
+    async fn get_capacity(
+        &self,
+        request: Request<csi::GetCapacityRequest>,
+    ) -> Result<Response<csi::GetCapacityResponse>, Status> {
+        let controller = Arc::clone(&self.controller);
+        let run =
+            |cx, _held, request| async move { get_capacity::run(&controller, &cx, &request).await };
+        self.frame.serve(request, run).await
+    }
+
+    async fn controller_get_volume_health(
+        &self,
+        request: Request<csi::ControllerGetVolumeHealthRequest>,
+    ) -> Result<Response<csi::ControllerGetVolumeHealthResponse>, Status> {
+        let controller = Arc::clone(&self.controller);
+        let run = |cx, _held, request| async move {
+            get_volume_health::run(&controller, &cx, &request).await
+        };
+        self.frame.serve(request, run).await
+    }
+
+    async fn controller_list_volume_health(
+        &self,
+        request: Request<csi::ControllerListVolumeHealthRequest>,
+    ) -> Result<Response<csi::ControllerListVolumeHealthResponse>, Status> {
+        let controller = Arc::clone(&self.controller);
+        let run = |cx, _held, request| async move {
+            list_volume_health::run(&controller, &cx, &request).await
+        };
+        self.frame.serve(request, run).await
     }
 }

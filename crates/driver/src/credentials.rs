@@ -19,7 +19,6 @@ use crate::suggest::suggest;
 /// The secrets of a CSI request: field names and values.
 pub type Secrets = BTreeMap<String, String>;
 
-/// The fields that a Secret for this driver may have.
 const USER: Pair = Pair {
     id: "userID",
     key: "userKey",
@@ -30,7 +29,8 @@ const ADMIN: Pair = Pair {
 };
 const MONITORS: &str = "monitors";
 const PASSPHRASE: &str = "encryptionPassphrase";
-const FIELDS: &[&str] = &[USER.id, USER.key, ADMIN.id, ADMIN.key, MONITORS, PASSPHRASE];
+/// The fields that a Secret for this driver may have.
+pub(crate) const FIELDS: &[&str] = &[USER.id, USER.key, ADMIN.id, ADMIN.key, MONITORS, PASSPHRASE];
 
 /// The base64 text of the shortest cephx key: a header of 12 bytes and 16 bytes of key.
 const SHORTEST_KEY: usize = 40;

@@ -2,7 +2,8 @@
 //! that becomes is decided in [`crate::status`] alone.
 
 use crate::{
-    config, credentials, ids, journal, mount, node, operations, reftracker, request, size,
+    config, credentials, ids, journal, mount, node, operations, own_credentials, reftracker,
+    request, size,
 };
 
 /// An RPC that failed.
@@ -20,6 +21,22 @@ pub enum Error {
     /// The secrets do not hold a usable cephx user and key.
     #[error(transparent)]
     Credentials(#[from] credentials::Error),
+    /// The request carries no secrets, and the driver has no usable credentials of its own.
+    #[error(transparent)]
+    OwnCredentials(#[from] own_credentials::Error),
+    /// The place where a listing is to go on is none.
+    #[error(
+        "`starting_token` is none that this driver gave; list again from the start, without it"
+    )]
+    Token,
+    /// One of several clusters cannot be asked, so there is no answer for all of them.
+    #[error("cluster `{cluster}`: {source}")]
+    Listing {
+        /// The clusterID.
+        cluster: String,
+        /// Why.
+        source: Box<Error>,
+    },
     /// config.json has no answer.
     #[error(transparent)]
     Config(#[from] config::Error),

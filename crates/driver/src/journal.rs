@@ -37,7 +37,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::fields::Fields;
-pub use self::lookup::Entry;
+pub use self::lookup::{Entry, Page};
 pub use self::reserve::Reservation;
 pub use self::snapshot::{NewSnapshot, SnapshotDetails, SnapshotRecord, Taken};
 pub use self::volume::{DEFAULT_PREFIX, Details, NewRecord, Record};

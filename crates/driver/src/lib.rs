@@ -1,5 +1,6 @@
 //! CSI driver for CephFS.
 
+mod ailment;
 pub mod backend;
 pub mod ceph_conf;
 pub mod cli;
@@ -15,6 +16,7 @@ pub mod logging;
 pub mod mount;
 pub mod node;
 pub mod operations;
+pub mod own_credentials;
 pub mod pid_limit;
 pub mod reftracker;
 pub mod request;

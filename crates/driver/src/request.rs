@@ -2,6 +2,7 @@
 //! at a CSI message or a map of strings.
 
 mod capability;
+mod listing;
 mod node;
 mod parameters;
 #[cfg(test)]
@@ -9,11 +10,13 @@ mod tests;
 mod volume;
 
 pub use capability::Capability;
+pub use listing::{max_entries, volume_id};
 pub use node::{
     BACKING_SNAPSHOT_NAME, ClientOptions, Place, PublishVolume, Source, StageVolume, Targets,
     UnpublishVolume, UnstageVolume, VolumeHealth, VolumeStats,
 };
 pub use parameters::Parameters;
+pub(crate) use parameters::optional;
 use volume::check_id;
 pub use volume::{CreateVolume, DeleteVolume, ExpandVolume, ValidateVolume};
 

@@ -16,12 +16,13 @@ use tonic::transport::Server;
 
 use crate::backend::Backend;
 use crate::ceph_conf::{self, CephConf};
-use crate::cli::{DriverSettings, NodeSettings};
+use crate::cli::{ControllerSettings, DriverSettings, NodeSettings};
 use crate::config::Config;
 use crate::controller::{self, Controller};
 use crate::identity;
 use crate::mount::{Fuse, Linux};
 use crate::node::{self, Node};
+use crate::own_credentials::OwnCredentials;
 use crate::rpc::{Frame, Limits};
 
 /// The driver cannot serve.
@@ -61,13 +62,9 @@ pub async fn serve(settings: DriverSettings, shutdown: CancellationToken) -> Res
     };
     let frame = Arc::new(Frame::new(limits));
 
-    let controller = settings.controller.map(|settings| {
-        let settings = controller::Settings {
-            set_metadata: settings.set_metadata,
-            cluster_name: settings.cluster_name,
-        };
-        Arc::new(Controller::new(Arc::clone(&backend), settings))
-    });
+    let controller = settings
+        .controller
+        .map(|settings| Arc::new(controller(settings, &backend)));
     let identity = identity::Service::new(
         &common.driver_name,
         Arc::clone(&backend),
@@ -107,6 +104,15 @@ pub async fn serve(settings: DriverSettings, shutdown: CancellationToken) -> Res
     };
     tokio::try_join!(serving.map_err(transport), ending)?;
     Ok(())
+}
+
+fn controller(settings: ControllerSettings, backend: &Arc<Backend>) -> Controller {
+    let own = OwnCredentials::new(settings.secrets_dir);
+    let settings = controller::Settings {
+        set_metadata: settings.set_metadata,
+        cluster_name: settings.cluster_name,
+    };
+    Controller::new(Arc::clone(backend), settings).with_own_credentials(own)
 }
 
 fn node(settings: NodeSettings, node_id: &str, backend: Arc<Backend>, conf: Arc<CephConf>) -> Node {

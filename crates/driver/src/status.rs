@@ -32,9 +32,11 @@ pub fn code(error: &Error) -> Code {
         Error::Config(error) => of_config(error, Code::InvalidArgument),
         // The request is right, and was once: somebody has to mend config.json.
         Error::ConfigOf { source, .. } => of_config(source, Code::FailedPrecondition),
-        Error::NoGroup { .. } | Error::OtherGroup(_) | Error::NotReady(_) => {
-            Code::FailedPrecondition
-        }
+        Error::NoGroup { .. }
+        | Error::OtherGroup(_)
+        | Error::NotReady(_)
+        | Error::OwnCredentials(_) => Code::FailedPrecondition,
+        Error::Listing { source, .. } => code(source),
         Error::NoVolume { .. } | Error::NoSnapshot { .. } | Error::NotDynamic(_) => Code::NotFound,
         Error::Incompatible { .. } => Code::AlreadyExists,
         Error::Unserved { .. } => Code::Unimplemented,
@@ -51,7 +53,8 @@ pub fn code(error: &Error) -> Code {
         | Error::Panicked(_) => Code::Internal,
         Error::Journal(journal::Error::Contended(_))
         | Error::References(reftracker::Error::Contended(_))
-        | Error::Busy(_) => Code::Aborted,
+        | Error::Busy(_)
+        | Error::Token => Code::Aborted,
         Error::Expired(_) => Code::DeadlineExceeded,
         Error::Path(error) => of_path(error),
         Error::Mount(error) => of_mount(error),
@@ -108,6 +111,7 @@ fn of_config(error: &config::Error, unknown: Code) -> Code {
     match error {
         config::Error::UnknownCluster { .. } => unknown,
         config::Error::NoMonitors { .. }
+        | config::Error::NoClusters { .. }
         | config::Error::Absent { .. }
         | config::Error::Unreadable { .. }
         | config::Error::Malformed { .. } => Code::FailedPrecondition,

@@ -28,6 +28,8 @@ mod identity;
 mod ids;
 #[path = "bad_input/lab.rs"]
 mod lab;
+#[path = "bad_input/listing.rs"]
+mod listing;
 #[path = "bad_input/node.rs"]
 mod node;
 #[path = "bad_input/publish_volume.rs"]
@@ -57,6 +59,7 @@ fn every_case_has_its_code_and_message_and_changes_nothing() {
     delete_volume::run(&mut report);
     expand_volume::run(&mut report);
     validate_capabilities::run(&mut report);
+    listing::run(&mut report);
     stage_volume::run(&mut report);
     publish_volume::run(&mut report);
     node::run(&mut report);

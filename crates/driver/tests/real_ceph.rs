@@ -22,3 +22,5 @@ mod driver;
 mod faults;
 #[path = "real_ceph/lab.rs"]
 mod lab;
+#[path = "real_ceph/listing.rs"]
+mod listing;

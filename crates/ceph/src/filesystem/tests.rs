@@ -5,10 +5,44 @@ use crate::Connection;
 use crate::fault::{Fault, Faults};
 use crate::memory::Memory;
 
+fn read(answer: &[u8]) -> Result<Vec<FilesystemState>> {
+    mon::parse::<FsDump>("fs dump", answer).map(Into::into)
+}
+
+#[test]
+fn fs_dump_of_ceph_16_is_understood() {
+    let answer = include_bytes!("../../fixtures/16.2.15/fs_dump.json");
+    let state = FilesystemState {
+        filesystem: Filesystem {
+            name: "k8scephfs".to_owned(),
+            id: 1,
+            metadata_pool: 1,
+            data_pools: vec![2],
+        },
+        ranks: Ranks {
+            wanted: [0].into(),
+            active: [(0, "a".to_owned())].into(),
+            damaged: [].into(),
+        },
+    };
+    assert_eq!(read(answer).unwrap(), [state]);
+}
+
+#[test]
+fn a_rank_that_nobody_serves_is_wanted_and_not_active() {
+    let answer = include_bytes!("../../fixtures/16.2.15/fs_dump_failed.json");
+    let states = read(answer).unwrap();
+    let ranks = Ranks {
+        wanted: [0].into(),
+        ..Ranks::default()
+    };
+    assert_eq!((states.len(), &states[0].ranks), (1, &ranks));
+}
+
 #[test]
 fn other_answers_are_bad_answers() {
     for answer in ["", "{}", "[]", r#"{"filesystems":[{"id":1}]}"#] {
-        let error = parse(answer.as_bytes()).unwrap_err();
+        let error = read(answer.as_bytes()).unwrap_err();
         assert_eq!(error.kind, ErrorKind::BadAnswer, "{answer}");
         assert!(error.to_string().contains("fs dump"), "{error}");
     }

@@ -1,22 +1,35 @@
 //! Monitor commands.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::State;
 use super::client::{Errno, Refusal};
+use super::volumes::{Mds, Volume};
+use super::{Pool, State};
+use crate::health::Check;
 use crate::{Command, Filesystem};
 
 impl State {
     pub(super) fn mon_command(&self, command: &Command) -> Result<Vec<u8>, Refusal> {
-        let filesystems = || self.filesystems.iter().map(|fs| &fs.facts);
         let answer = match command.prefix() {
-            "fs dump" => json!({ "filesystems": filesystems().map(dumped).collect::<Vec<_>>() }),
-            "fs ls" => filesystems().map(|fs| self.listed(fs)).collect(),
+            "df" => json!({ "pools": self.pools.iter().map(used).collect::<Vec<_>>() }),
+            "fs dump" => {
+                let filesystems: Vec<_> = self.filesystems.iter().map(dumped).collect();
+                json!({ "filesystems": filesystems })
+            }
+            "fs ls" => self
+                .filesystems
+                .iter()
+                .map(|fs| self.listed(&fs.facts))
+                .collect(),
+            "health" => {
+                json!({ "checks": self.checks.iter().map(complaint).collect::<Map<_, _>>() })
+            }
             "osd lspools" => self
                 .pools
                 .iter()
                 .map(|(id, pool)| json!({ "poolnum": id, "poolname": pool.name }))
                 .collect(),
+            "osd pool ls" => self.pools.iter().map(detailed).collect(),
             _ => return Err(Refusal::new(Errno::Invalid, "command not known")),
         };
         Ok(answer.to_string().into_bytes())
@@ -38,13 +51,49 @@ impl State {
     }
 }
 
-fn dumped(fs: &Filesystem) -> Value {
+fn dumped(fs: &Volume) -> Value {
+    let facts = &fs.facts;
+    let daemon = json!({ "name": "a", "rank": 0, "state": "up:active" });
+    let info = match fs.mds {
+        Mds::Active => json!({ "gid_1": daemon }),
+        Mds::Stopped | Mds::Damaged => json!({}),
+    };
+    let damaged = Vec::from(if fs.mds == Mds::Damaged {
+        &[0][..]
+    } else {
+        &[]
+    });
     json!({
-        "id": fs.id,
+        "id": facts.id,
         "mdsmap": {
-            "fs_name": fs.name,
-            "metadata_pool": fs.metadata_pool,
-            "data_pools": fs.data_pools,
+            "fs_name": facts.name,
+            "metadata_pool": facts.metadata_pool,
+            "data_pools": facts.data_pools,
+            "in": [0],
+            "damaged": damaged,
+            "info": info,
         },
     })
+}
+
+fn used((id, pool): (&i64, &Pool)) -> Value {
+    json!({ "id": id, "name": pool.name, "stats": { "max_avail": pool.room } })
+}
+
+fn detailed((id, pool): (&i64, &Pool)) -> Value {
+    let flags = if pool.full {
+        "hashpspool,full"
+    } else {
+        "hashpspool"
+    };
+    json!({ "pool_id": id, "pool_name": pool.name, "flags_names": flags })
+}
+
+fn complaint(check: &Check) -> (String, Value) {
+    let message = |text: &String| json!({ "message": text });
+    let answer = json!({
+        "summary": message(&check.summary),
+        "detail": check.details.iter().map(message).collect::<Vec<_>>(),
+    });
+    (check.code.clone(), answer)
 }

@@ -22,9 +22,21 @@ use crate::{Command, Filesystem, Subvolume};
 /// The directory of the subvolumes that are in no group.
 const NO_GROUP: &str = "_nogroup";
 
+/// The metadata server of a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mds {
+    /// It serves.
+    Active,
+    /// It does not run.
+    Stopped,
+    /// It does not run, because the metadata is damaged.
+    Damaged,
+}
+
 /// A file system with its subvolumes.
 pub(super) struct Volume {
     pub(super) facts: Filesystem,
+    pub(super) mds: Mds,
     groups: BTreeMap<String, Group>,
 }
 
@@ -36,7 +48,11 @@ type Answer = Result<String, Refusal>;
 impl Volume {
     pub(super) fn new(facts: Filesystem) -> Self {
         let groups = BTreeMap::from([(NO_GROUP.to_owned(), Group::new())]);
-        Self { facts, groups }
+        Self {
+            facts,
+            mds: Mds::Active,
+            groups,
+        }
     }
 
     pub(super) fn create_group(&mut self, group: &str) {
@@ -81,6 +97,17 @@ fn directory(group: &str) -> &str {
 }
 
 impl State {
+    /// Whether a manager command gets no answer, as nobody serves the file system that it is about.
+    pub(super) fn hangs(&self, command: &Command) -> bool {
+        let arguments = Arguments::of(command).ok();
+        let name = arguments.as_ref().and_then(|a| a.optional_text("vol_name"));
+        let volume = self
+            .filesystems
+            .iter()
+            .find(|fs| Some(&*fs.facts.name) == name);
+        volume.is_some_and(|volume| volume.mds != Mds::Active)
+    }
+
     pub(super) fn mgr_command(&mut self, command: &Command) -> Result<Vec<u8>, Refusal> {
         let arguments = Arguments::of(command)?;
         self.clone_on();

@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 
 use super::{Subject, fails};
 use crate::ErrorKind::{Invalid, Unsupported};
-use crate::{Command, Connection, ErrorKind};
+use crate::{Command, Connection, ErrorKind, health, storage};
 
 /// Commands that nobody knows are told apart from bad arguments, where Ceph does.
 pub async fn commands_that_do_not_exist(on: &Subject) -> anyhow::Result<()> {
@@ -33,5 +33,35 @@ pub async fn filesystems_are_listed(on: &Subject) -> anyhow::Result<()> {
     let error = missing.err().context("found what is not there")?;
     ensure!(error.kind == ErrorKind::NotFound);
     ensure!(error.to_string().contains(&on.fs.name), "{error}");
+    Ok(())
+}
+
+/// The file system has a metadata server for each of its ranks, and its pools are there and not full.
+pub async fn health_is_reported(on: &Subject) -> anyhow::Result<()> {
+    let report = health::report(&*on.cluster, &Subject::cx()).await?;
+    let mut filesystems = report.filesystems.iter();
+    let state = filesystems.find(|state| state.filesystem == on.fs);
+    let ranks = &state.context("the file system is not in the report")?.ranks;
+    ensure!(ranks.wanted.iter().eq(ranks.active.keys()), "{ranks:?}");
+    ensure!(
+        ranks.wanted.contains(&0) && ranks.damaged.is_empty(),
+        "{ranks:?}"
+    );
+    for id in on.fs.data_pools.iter().chain([&on.fs.metadata_pool]) {
+        let pool = report.pools.iter().find(|pool| pool.id == *id);
+        let pool = pool.with_context(|| format!("pool {id} is not in the report"))?;
+        ensure!(!pool.full && !pool.name.is_empty(), "{pool:?}");
+    }
+    Ok(())
+}
+
+/// There is room in the data pools.
+pub async fn pools_have_room(on: &Subject) -> anyhow::Result<()> {
+    let room = storage::room(&*on.cluster, &Subject::cx()).await?;
+    for id in &on.fs.data_pools {
+        let room = room.iter().find(|room| room.pool == *id);
+        let room = room.with_context(|| format!("nothing is told of pool {id}"))?;
+        ensure!(room.available > 1 << 20, "{room:?}");
+    }
     Ok(())
 }

@@ -25,6 +25,7 @@ pub(super) struct Flags {
     pub(super) cluster_name: String,
     pub(super) set_metadata: bool,
     pub(super) rados_namespace: String,
+    pub(super) controller_secrets_dir: String,
 
     pub(super) kernel_mount_options: String,
     pub(super) fuse_mount_options: String,
@@ -71,6 +72,7 @@ impl Default for Flags {
             cluster_name: String::new(),
             set_metadata: true,
             rados_namespace: String::new(),
+            controller_secrets_dir: String::new(),
 
             kernel_mount_options: String::new(),
             fuse_mount_options: String::new(),

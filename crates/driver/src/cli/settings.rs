@@ -77,6 +77,8 @@ pub struct ControllerSettings {
     pub set_metadata: bool,
     /// Name of the Kubernetes cluster for that metadata.
     pub cluster_name: Option<String>,
+    /// Where the driver's own credentials are, see [`crate::own_credentials`].
+    pub secrets_dir: Option<PathBuf>,
 }
 
 /// What the Node service needs.
@@ -146,6 +148,7 @@ impl DriverSettings {
         let controller = ControllerSettings {
             set_metadata: flags.set_metadata,
             cluster_name: some(&flags.cluster_name),
+            secrets_dir: some(&flags.controller_secrets_dir).map(PathBuf::from),
         };
         Ok(Self {
             common: CommonSettings::new(flags)?,

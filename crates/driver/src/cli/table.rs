@@ -146,6 +146,7 @@ pub(super) const GROUPS: &[Group] = &[
         flag("skip_headers", Bool(|f| &mut f.skip_headers), "leave out time and source"),
     ]},
     Group { title: "Not in the original", flags: &[
+        flag("controller-secrets-dir", Text(|f| &mut f.controller_secrets_dir), "directory with the driver's own credentials, for listings: a directory per clusterID, with the files `userID` and `userKey`"),
         flag("config-file", Text(|f| &mut f.config_file), "file with the monitors and settings of each clusterID"),
         flag("rpc-timeout", Kind::Duration(|f| &mut f.rpc_timeout), "longest time for one call, whatever the caller allows"),
         flag("shutdown-grace", Kind::Duration(|f| &mut f.shutdown_grace), "time for running calls to end after SIGTERM"),

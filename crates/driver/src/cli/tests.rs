@@ -69,7 +69,8 @@ fn defaults_are_the_originals() {
         found.controller,
         Some(ControllerSettings {
             set_metadata: true,
-            cluster_name: None
+            cluster_name: None,
+            secrets_dir: None,
         })
     );
     assert_eq!(

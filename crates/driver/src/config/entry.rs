@@ -72,10 +72,18 @@ impl ClusterMap {
         self.0.is_empty()
     }
 
+    /// The clusterIDs.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|entry| entry.cluster_id.as_str())
+    }
+
     /// The clusterIDs as a list for people.
     pub(super) fn known(&self) -> String {
-        let ids = self.0.iter().map(|entry| entry.cluster_id.as_str());
-        let text = ids.take(NAMED_CLUSTERS).collect::<Vec<_>>().join(", ");
+        let text = self
+            .ids()
+            .take(NAMED_CLUSTERS)
+            .collect::<Vec<_>>()
+            .join(", ");
         match self.len().saturating_sub(NAMED_CLUSTERS) {
             0 if text.is_empty() => "no clusters".to_owned(),
             0 => text,

@@ -22,6 +22,15 @@ pub struct Entry<K> {
     pub(super) raw: Vec<u8>,
 }
 
+/// A page of the directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<K> {
+    /// The entries.
+    pub entries: Vec<Entry<K>>,
+    /// After which request name there is more; `None` at the end.
+    pub next: Option<String>,
+}
+
 impl<K: Kind> Journal<K> {
     /// The record of `uuid`, `None` if there is none, or only an object that ceph-csi made when it began
     /// to reserve the name and never filled.
@@ -79,12 +88,12 @@ impl<K: Kind> Journal<K> {
             .transpose()
     }
 
-    /// A page of the directory in key order, from after `after` (a request name, `""` for the start),
-    /// and whether there is more. Entries that cannot be read are left out.
+    /// A page of the directory in key order, from after `after` (a request name, `""` for the start).
+    /// Entries that cannot be read are left out.
     ///
     /// # Errors
     /// [`Error::Ceph`].
-    pub async fn page(&self, cx: &Context, after: &str) -> Result<(Vec<Entry<K>>, bool), Error> {
+    pub async fn page(&self, cx: &Context, after: &str, at_most: usize) -> Result<Page<K>, Error> {
         let object = self.directory();
         let after = if after.is_empty() {
             String::new()
@@ -95,7 +104,7 @@ impl<K: Kind> Journal<K> {
         let page = OmapPage {
             after,
             prefix,
-            max: DIRECTORY_PAGE,
+            max: DIRECTORY_PAGE.min(at_most as u64),
         };
         let read = ReadOp {
             omap_page: Some(page),
@@ -103,24 +112,40 @@ impl<K: Kind> Journal<K> {
         };
         match self.cluster.read(cx, &object, read).await {
             Ok(answer) => {
-                let entries = answer.omap.iter();
-                let entries = entries.filter_map(|(key, raw)| Entry::parse(&object, key, raw).ok());
-                Ok((entries.collect(), answer.more))
+                let parse = |(key, raw): (&String, &Vec<u8>)| {
+                    let entry = Entry::parse(&object, key, raw);
+                    entry
+                        .inspect_err(|error| tracing::warn!("{error}; it is left out"))
+                        .ok()
+                };
+                let last = answer.omap.keys().next_back();
+                Ok(Page {
+                    entries: answer.omap.iter().filter_map(parse).collect(),
+                    next: last
+                        .filter(|_| answer.more)
+                        .map(|key| request_name::<K>(key)),
+                })
             }
-            Err(error) if error.is_not_found() => Ok((Vec::new(), false)),
+            Err(error) if error.is_not_found() => Ok(Page {
+                entries: Vec::new(),
+                next: None,
+            }),
             Err(error) => Err(error.into()),
         }
     }
 }
 
+fn request_name<K: Kind>(key: &str) -> String {
+    key.strip_prefix(K::DIRECTORY_KEY).unwrap_or(key).to_owned()
+}
+
 impl<K: Kind> Entry<K> {
     /// The value is the uuid, or `<pool id>/<uuid>` in journals that span pools.
     fn parse(object: &Object, key: &str, raw: &[u8]) -> Result<Self, Error> {
-        let request_name = key.strip_prefix(K::DIRECTORY_KEY).unwrap_or(key).to_owned();
         let value = text(object, key, raw)?;
         let uuid = Uuid::at_end_of(&value).ok_or_else(|| malformed(object, key, "a uuid"))?;
         Ok(Self {
-            request_name,
+            request_name: request_name::<K>(key),
             uuid,
             raw: raw.to_owned(),
         })

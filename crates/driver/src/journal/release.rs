@@ -54,13 +54,13 @@ impl<K: Kind> Journal<K> {
     async fn drop_keys_to(&self, cx: &Context, uuid: &Uuid<K>) -> Result<(), Error> {
         let mut after = String::new();
         loop {
-            let (entries, more) = self.page(cx, &after).await?;
-            for entry in entries.iter().filter(|entry| entry.uuid == *uuid) {
+            let page = self.page(cx, &after, usize::MAX).await?;
+            for entry in page.entries.iter().filter(|entry| entry.uuid == *uuid) {
                 self.drop_key(cx, &entry.request_name, uuid, &entry.raw)
                     .await?;
             }
-            match entries.last().filter(|_| more) {
-                Some(last) => after.clone_from(&last.request_name),
+            match page.next {
+                Some(next) => after = next,
                 None => return Ok(()),
             }
         }

@@ -9,6 +9,7 @@ use ceph::Context;
 use csi_proto::v1::VolumeHealthErrorType;
 
 use super::Node;
+use crate::ailment::Ailment;
 use crate::error::Error;
 use crate::mount::{self, Usage};
 
@@ -31,17 +32,6 @@ pub(super) enum Condition {
     Healthy(Usage),
     /// It cannot be used.
     Abnormal(Ailment),
-}
-
-/// What is wrong with a volume.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Ailment {
-    /// How bad it is.
-    pub(super) status: VolumeHealthErrorType,
-    /// One of the reasons above.
-    pub(super) reason: &'static str,
-    /// For people.
-    pub(super) message: String,
 }
 
 impl Node {

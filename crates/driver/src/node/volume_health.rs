@@ -10,14 +10,14 @@
 //! INACCESSIBLE. They are described in [`super::condition`].
 
 use ceph::Context;
-use csi_proto::v1::volume_health::VolumeHealthEntry;
 use csi_proto::v1::{
     self as csi, NodeGetVolumeHealthRequest, NodeGetVolumeHealthResponse, VolumeHealthErrorType,
 };
 
-use super::condition::{Ailment, Condition, STAGE_FAILED};
+use super::condition::{Condition, STAGE_FAILED};
 use super::known::State;
 use super::{Node, PathError};
+use crate::ailment::Ailment;
 use crate::error::Error;
 use crate::request::VolumeHealth;
 
@@ -50,14 +50,9 @@ pub(super) async fn run(
             ailments.push(ailment);
         }
     }
-    let entries = ailments.into_iter().map(|ailment| VolumeHealthEntry {
-        status: ailment.status.into(),
-        reason: ailment.reason.to_owned(),
-        message: ailment.message,
-    });
     let volume_health = csi::VolumeHealth {
         volume_id: volume,
-        health_statuses: entries.collect(),
+        health_statuses: ailments.into_iter().map(Into::into).collect(),
     };
     Ok(NodeGetVolumeHealthResponse {
         volume_health: Some(volume_health),

@@ -66,14 +66,14 @@ impl Parameters {
                 Some((key, value))
             });
         let name_prefix = optional(parameters, "volumeNamePrefix")?;
-        if let Some(prefix) = &name_prefix {
+        if let Some(prefix) = name_prefix {
             check_prefix(prefix)?;
         }
         Ok(Self {
             cluster_id: needed(parameters, "clusterID")?,
             fs_name: needed(parameters, "fsName")?,
-            pool: optional(parameters, "pool")?,
-            name_prefix,
+            pool: optional(parameters, "pool")?.map(str::to_owned),
+            name_prefix: name_prefix.map(str::to_owned),
             pvc_namespace: parameters
                 .get(&format!("{SIDECAR_PREFIX}pvc/namespace"))
                 .cloned(),
@@ -136,7 +136,7 @@ fn invalid(parameter: &str, why: impl Into<String>) -> Error {
 
 fn needed(parameters: &BTreeMap<String, String>, name: &'static str) -> Result<String, Error> {
     if let Some(value) = optional(parameters, name)? {
-        return Ok(value);
+        return Ok(value.to_owned());
     }
     // A key in another spelling explains best why the right one is missing.
     let near = parameters
@@ -149,18 +149,25 @@ fn needed(parameters: &BTreeMap<String, String>, name: &'static str) -> Result<S
     Err(invalid(name, why))
 }
 
-fn optional(parameters: &BTreeMap<String, String>, name: &str) -> Result<Option<String>, Error> {
-    match parameters.get(name) {
-        Some(value) if value.is_empty() => {
+/// The parameter `name`, if it is there.
+///
+/// # Errors
+/// [`Error::Invalid`] if it is empty.
+pub(crate) fn optional<'a>(
+    parameters: &'a BTreeMap<String, String>,
+    name: &str,
+) -> Result<Option<&'a str>, Error> {
+    match parameters.get(name).map(String::as_str) {
+        Some("") => {
             let why = "cannot be empty; give it a value or leave it out";
             Err(invalid(name, why))
         }
-        value => Ok(value.cloned()),
+        value => Ok(value),
     }
 }
 
 fn boolean(parameters: &BTreeMap<String, String>, name: &str) -> Result<bool, Error> {
-    match optional(parameters, name)?.as_deref() {
+    match optional(parameters, name)? {
         None | Some("false" | "False" | "FALSE" | "f" | "F" | "0") => Ok(false),
         Some("true" | "True" | "TRUE" | "t" | "T" | "1") => Ok(true),
         Some(other) => Err(invalid(

@@ -54,6 +54,20 @@ rpc!(
     ControllerGetCapabilitiesRequest => ControllerGetCapabilitiesResponse,
     "/csi.v1.Controller/ControllerGetCapabilities", |_| "", |_| None
 );
+rpc!(ListVolumesRequest => ListVolumesResponse, "/csi.v1.Controller/ListVolumes", |_| "", |_| None);
+rpc!(
+    ControllerGetVolumeRequest => ControllerGetVolumeResponse,
+    "/csi.v1.Controller/ControllerGetVolume", |request| &request.volume_id, |_| None
+);
+rpc!(GetCapacityRequest => GetCapacityResponse, "/csi.v1.Controller/GetCapacity", |_| "", |_| None);
+rpc!(
+    ControllerGetVolumeHealthRequest => ControllerGetVolumeHealthResponse,
+    "/csi.v1.Controller/ControllerGetVolumeHealth", |request| &request.volume_id, |_| None
+);
+rpc!(
+    ControllerListVolumeHealthRequest => ControllerListVolumeHealthResponse,
+    "/csi.v1.Controller/ControllerListVolumeHealth", |_| "", |_| None
+);
 
 rpc!(
     NodeStageVolumeRequest => NodeStageVolumeResponse, "/csi.v1.Node/NodeStageVolume",

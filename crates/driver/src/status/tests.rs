@@ -28,6 +28,9 @@ variants!(of_error, ERRORS, Error:
     Error::Size(_) => "Size",
     Error::ClusterIdTooLong(_) => "ClusterIdTooLong",
     Error::Credentials(_) => "Credentials",
+    Error::OwnCredentials(_) => "OwnCredentials",
+    Error::Token => "Token",
+    Error::Listing { .. } => "Listing",
     Error::Config(_) => "Config",
     Error::NotReady(_) => "NotReady",
     Error::ConfigOf { .. } => "ConfigOf",
@@ -55,6 +58,7 @@ variants!(of_config_error, CONFIG, config::Error:
     config::Error::Unreadable { .. } => "Config: Unreadable",
     config::Error::Malformed { .. } => "Config: Malformed",
     config::Error::UnknownCluster { .. } => "Config: UnknownCluster",
+    config::Error::NoClusters { .. } => "Config: NoClusters",
     config::Error::NoMonitors { .. } => "Config: NoMonitors",
 );
 variants!(of_kind, KINDS, ErrorKind:
@@ -170,6 +174,7 @@ fn every_error_has_its_code_and_message() {
     let tables = [
         rows::requests,
         rows::configs,
+        rows::listings,
         rows::volumes,
         rows::cephs,
         rows::journals,

@@ -13,6 +13,7 @@ use spirula::controller::{Controller, Settings};
 use spirula::mount::Mounts;
 use spirula::mount::memory::Memory;
 use spirula::node::{self, Node};
+use spirula::own_credentials::OwnCredentials;
 use spirula::rpc::{Frame, Limits};
 use spirula::{controller, identity};
 use tonic::{Request, Response, Status};
@@ -61,7 +62,9 @@ impl Lab {
             set_metadata: false,
             cluster_name: None,
         };
-        let controller = Arc::new(Controller::new(Arc::clone(&backend), settings));
+        let own = OwnCredentials::new(Some(world.secrets_dir()));
+        let controller = Controller::new(Arc::clone(&backend), settings).with_own_credentials(own);
+        let controller = Arc::new(controller);
         let mounts = Arc::new(Memory::new(Faults::new()));
         mounts.add_dir(STAGING);
         mounts.add_dir(PODS);

@@ -26,8 +26,6 @@ pub(crate) fn run(report: &mut Report) {
         report,
         controller_publish_volume: ControllerPublishVolumeRequest,
         controller_unpublish_volume: ControllerUnpublishVolumeRequest,
-        list_volumes: ListVolumesRequest,
-        get_capacity: GetCapacityRequest,
         create_snapshot: CreateSnapshotRequest,
         delete_snapshot: DeleteSnapshotRequest,
         list_snapshots: ListSnapshotsRequest,

@@ -17,6 +17,7 @@ use csi_proto::v1::{self as csi, VolumeCapability};
 use spirula::backend::Backend;
 use spirula::config::Config;
 use spirula::controller::{Controller, Service, Settings};
+use spirula::own_credentials::OwnCredentials;
 use spirula::rpc::{Frame, Limits};
 use tempfile::TempDir;
 use tonic::{Request, Status};
@@ -71,6 +72,19 @@ impl World {
         self.directory.path().join("config.json")
     }
 
+    /// Where the driver looks for credentials of its own.
+    pub(crate) fn secrets_dir(&self) -> PathBuf {
+        self.directory.path().join("secrets")
+    }
+
+    /// Gives the driver credentials of its own for `cluster`.
+    pub(crate) fn give_credentials(&self, cluster: &str) {
+        let directory = self.secrets_dir().join(cluster);
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join("userID"), "k8s").unwrap();
+        std::fs::write(directory.join("userKey"), KEY).unwrap();
+    }
+
     /// Starts a process.
     pub(crate) fn start(&self, faults: Faults) -> Process {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -86,7 +100,9 @@ impl World {
             set_metadata: true,
             cluster_name: Some("kubernetes".to_owned()),
         };
-        let controller = Arc::new(Controller::new(backend, settings));
+        let own = OwnCredentials::new(Some(self.secrets_dir()));
+        let controller = Controller::new(backend, settings).with_own_credentials(own);
+        let controller = Arc::new(controller);
         let limits = Limits {
             longest: Duration::from_secs(20),
             slow: None,

@@ -146,20 +146,18 @@ impl Lane {
         let mut after = String::new();
         loop {
             let cx = Context::with_timeout(COMMAND_LIMIT);
-            let (entries, more) = session.journal.page(&cx, &after).await?;
-            after = entries
-                .last()
-                .map(|entry| entry.request_name.clone())
-                .unwrap_or_default();
-            let lookups = entries
+            let page = session.journal.page(&cx, &after, usize::MAX).await?;
+            let lookups = page
+                .entries
                 .into_iter()
                 .map(|entry| self.resume_entry(&cx, session, entry));
             futures::stream::iter(lookups)
                 .buffer_unordered(LOOKUPS)
                 .collect::<Vec<()>>()
                 .await;
-            if !more || after.is_empty() {
-                return Ok(());
+            match page.next {
+                Some(next) => after = next,
+                None => return Ok(()),
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::ids::{VolumeId, VolumeUuid};
 use crate::mount::{self, Cause, CommandError, Failure, ParseError};
 use crate::node::PathError;
-use crate::{ceph_conf, config, credentials, journal, reftracker, request, size};
+use crate::{ceph_conf, config, credentials, journal, own_credentials, reftracker, request, size};
 
 pub(super) fn requests() -> Vec<Row> {
     let uuid = VolumeUuid::random();
@@ -75,6 +75,39 @@ fn unknown_cluster() -> config::Error {
     }
 }
 
+pub(super) fn listings() -> Vec<Row> {
+    let unusable = own_credentials::Error::Unusable {
+        cluster: "a".to_owned(),
+        origin: "the files in `/s/a`".to_owned(),
+        source: credentials::Error::BadId {
+            field: "userID",
+            reason: "it is odd",
+        },
+    };
+    let away = ceph::Error::new(ErrorKind::Unreachable, "connect", "");
+    vec![
+        (
+            Error::Token,
+            Code::Aborted,
+            "`starting_token` is none that this driver gave; list again from the start, without it",
+        ),
+        (
+            unusable.into(),
+            Code::FailedPrecondition,
+            "credentials for cluster `a`, from the files in `/s/a`: field 'userID' in secrets is not a \
+             cephx user name: it is odd",
+        ),
+        (
+            Error::Listing {
+                cluster: "a".to_owned(),
+                source: Box::new(away.into()),
+            },
+            Code::Unavailable,
+            "cluster `a`: connect: cluster not reachable",
+        ),
+    ]
+}
+
 pub(super) fn configs() -> Vec<Row> {
     let of_volume = |source| Error::ConfigOf {
         noun: "volume",
@@ -115,6 +148,11 @@ pub(super) fn configs() -> Vec<Row> {
             unknown_cluster().into(),
             Code::InvalidArgument,
             "clusterID `a` is not in config.json; it has: b, c",
+        ),
+        (
+            config::Error::NoClusters { path: "/c".into() }.into(),
+            Code::FailedPrecondition,
+            "config file `/c`: it lists no clusters",
         ),
         (
             config::Error::NoMonitors { id: "a".to_owned() }.into(),
