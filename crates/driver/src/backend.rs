@@ -5,15 +5,16 @@ mod caps;
 use std::sync::Arc;
 
 use ceph::{
-    Clones, Connection, Context, ErrorKind, Filesystem, Identity, Pool, Snapshots, Subvolume,
-    Subvolumes,
+    Clones, Connection, Context, ErrorKind, Filesystem, Identity, Pool, Snapshot, Snapshots,
+    Subvolume, Subvolumes,
 };
 
 use crate::config::{ClusterEntry, Config};
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::ids::{self, Id, Snapshot};
+use crate::ids::{self, Id};
 use crate::journal::{Journal, Record, SnapshotRecord};
+use crate::reftracker::RefTracker;
 
 /// Opens file systems for requests; what is shared between them is connections and facts.
 #[derive(Debug)]
@@ -33,7 +34,9 @@ pub struct Session {
     /// Its journal of volumes.
     pub journal: Journal,
     /// Its journal of snapshots.
-    pub snapshot_journal: Journal<Snapshot>,
+    pub snapshot_journal: Journal<ids::Snapshot>,
+    /// Which volumes hold which snapshots.
+    pub references: RefTracker,
     /// Its subvolumes.
     pub subvolumes: Arc<dyn Subvolumes>,
     /// Their snapshots.
@@ -179,7 +182,8 @@ impl Backend {
         let namespace = &cluster.rados_namespace;
         let (pool, instance) = (filesystem.metadata_pool, &self.instance);
         let journal = Journal::new(Arc::clone(&objects), pool, namespace, instance);
-        let snapshot_journal = Journal::new(objects, pool, namespace, instance);
+        let snapshot_journal = Journal::new(Arc::clone(&objects), pool, namespace, instance);
+        let references = RefTracker::new(objects, pool, namespace);
         let user = credentials.id.clone();
         Session {
             subvolumes: connection.subvolumes(),
@@ -189,6 +193,7 @@ impl Backend {
             filesystem,
             journal,
             snapshot_journal,
+            references,
             cluster,
             user,
         }
@@ -207,6 +212,14 @@ impl Session {
     pub fn source(&self, record: &SnapshotRecord) -> Subvolume {
         let noted = record.details.as_ref().map(|details| &details.group);
         self.subvolume_in(noted, &record.source)
+    }
+
+    /// A snapshot.
+    pub fn snapshot(&self, record: &SnapshotRecord) -> Snapshot {
+        Snapshot {
+            of: self.source(record),
+            name: record.name.clone(),
+        }
     }
 
     fn subvolume_in(&self, group: Option<&String>, name: &str) -> Subvolume {

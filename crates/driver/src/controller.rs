@@ -14,6 +14,7 @@ mod listing;
 mod open;
 mod own;
 mod provision;
+mod shallow;
 mod trail;
 mod validate_capabilities;
 

@@ -8,6 +8,9 @@
 //! | FAILED_PRECONDITION | snapshots keep the subvolume; config.json lacks its cluster | asks again with back-off |
 //! | ABORTED, DEADLINE_EXCEEDED, UNAVAILABLE | may still be going on | asks again |
 //!
+//! A volume that shows a snapshot gives up its reference to it; with the last one a snapshot goes whose
+//! deletion was asked for before.
+//!
 //! Snapshots that CSI knows of never keep a volume: where the subvolume can retain them, it does, and
 //! they go on their own later.
 
@@ -15,7 +18,7 @@ use ceph::subvolume::Removal;
 use ceph::{Context, ErrorKind, Subvolume};
 use csi_proto::v1::{DeleteVolumeRequest, DeleteVolumeResponse};
 
-use super::{Controller, check_served};
+use super::{Controller, check_served, shallow};
 use crate::backend::Session;
 use crate::error::Error;
 use crate::ids::VolumeUuid;
@@ -66,7 +69,11 @@ async fn delete(
     // No record: an earlier deletion ended after it, or ceph-csi's did before its key.
     let record = record.unwrap_or_else(|| Record::without_journal(uuid));
     check_served(&record)?;
-    remove(cx, session, &session.subvolume(&record)).await?;
+    match &record.backing_snapshot {
+        // It has no subvolume of its own.
+        Some(snapshot) => shallow::let_go(cx, session, &record, snapshot).await?,
+        None => remove(cx, session, &session.subvolume(&record)).await?,
+    }
     Ok(session.journal.release(cx, &record).await?)
 }
 

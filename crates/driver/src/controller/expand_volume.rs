@@ -3,7 +3,7 @@
 //! | code | when | what the sidecar does |
 //! |---|---|---|
 //! | OK | the quota is at least what was asked | done: no node has to do anything |
-//! | INVALID_ARGUMENT | a field or secret is wrong | marks the resize as infeasible |
+//! | INVALID_ARGUMENT | a field or secret is wrong; the volume shows a snapshot | marks the resize as infeasible |
 //! | NOT_FOUND | no such volume | marks the resize as infeasible |
 //! | OUT_OF_RANGE | no size satisfies the range, or the volume is beyond the limit | infeasible |
 //! | ABORTED, DEADLINE_EXCEEDED, UNAVAILABLE | may still be going on | asks again |
@@ -16,7 +16,7 @@ use crate::backend::Session;
 use crate::error::Error;
 use crate::journal::{Details, Record};
 use crate::operations::{Held, Key};
-use crate::request::ExpandVolume;
+use crate::request::{self, ExpandVolume};
 use crate::size::SizeRange;
 
 /// Serves the request.
@@ -33,6 +33,9 @@ pub(super) async fn run(
     let _name = name
         .map(|name| held.also(Key::VolumeName(name)))
         .transpose()?;
+    if let Some(snapshot) = &record.backing_snapshot {
+        return Err(shows_snapshot(volume, snapshot).into());
+    }
     check_served(&record)?;
     let _foreground = controller.trail.foreground(&session);
     let expanded = expand(cx, &session, volume, &record, request.size).await;
@@ -41,6 +44,14 @@ pub(super) async fn run(
         capacity_bytes: capacity.cast_signed(),
         node_expansion_required: false,
     })
+}
+
+fn shows_snapshot(volume: &str, snapshot: &str) -> request::Error {
+    let why = format!(
+        "the volume `{volume}` shows the snapshot `{snapshot}`, and has no size of its own; a volume that \
+         is restored from the snapshot has"
+    );
+    request::Error::invalid("volume_id", why)
 }
 
 /// Returns the quota that the volume has afterwards.

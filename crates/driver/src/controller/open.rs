@@ -45,13 +45,6 @@ fn no_filesystem<K: ids::Kind>(id: &Id<K>) -> String {
 /// # Errors
 /// [`Error::Unserved`].
 pub(crate) fn check_served(record: &Record) -> Result<(), Error> {
-    if let Some(snapshot) = &record.backing_snapshot {
-        let what = format!("a volume that shows the snapshot `{snapshot}`");
-        return Err(Error::Unserved {
-            what,
-            cure: "use ceph-csi for this volume",
-        });
-    }
     if let Some(kms) = &record.kms_id {
         let what = format!("an encrypted volume (KMS `{kms}`)");
         return Err(Error::Unserved {

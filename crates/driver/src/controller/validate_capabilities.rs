@@ -11,9 +11,12 @@ use ceph::Context;
 use csi_proto::v1::validate_volume_capabilities_response::Confirmed;
 use csi_proto::v1::{ValidateVolumeCapabilitiesRequest, ValidateVolumeCapabilitiesResponse};
 
-use super::Controller;
+use super::{Controller, shallow};
+use crate::backend::Session;
 use crate::error::Error;
-use crate::request::ValidateVolume;
+use crate::journal::Record;
+use crate::mount::Access;
+use crate::request::{Capability, ValidateVolume};
 
 /// Serves the request.
 pub(super) async fn run(
@@ -25,22 +28,25 @@ pub(super) async fn run(
     let (session, record) = controller
         .open_record(cx, &asked.volume, &asked.credentials)
         .await?;
-    if let Err(error) = session
-        .subvolumes
-        .path(cx, &session.subvolume(&record))
-        .await
-    {
-        return Err(if error.is_not_found() {
-            Error::NoVolume {
+    match exists(cx, &session, &record).await {
+        Ok(None) => {}
+        Ok(Some(why)) => {
+            return Err(Error::NoVolume {
                 id: asked.volume,
-                why: error.to_string(),
-            }
-        } else {
-            session.explain(error.into())
-        });
+                why,
+            });
+        }
+        Err(error) => return Err(session.explain(error)),
     }
-    if let Err(lacking) = asked.capabilities {
-        let message = lacking.to_string();
+    let writes = |one: &Capability| one.access == Access::ReadWrite;
+    let lacking = match (asked.capabilities, &record.backing_snapshot) {
+        (Err(lacking), _) => Some(lacking.to_string()),
+        (Ok(all), Some(snapshot)) if all.iter().any(writes) => Some(format!(
+            "the volume shows the snapshot `{snapshot}`, which nobody can write to; use ReadOnlyMany"
+        )),
+        (Ok(_), _) => None,
+    };
+    if let Some(message) = lacking {
         return Ok(ValidateVolumeCapabilitiesResponse {
             confirmed: None,
             message,
@@ -56,4 +62,28 @@ pub(super) async fn run(
         confirmed: Some(confirmed),
         message: String::new(),
     })
+}
+
+/// `None` if the volume exists, else how we know that it does not.
+async fn exists(cx: &Context, session: &Session, record: &Record) -> Result<Option<String>, Error> {
+    let Some(shown) = &record.backing_snapshot else {
+        let at = session.subvolume(record);
+        return match session.subvolumes.path(cx, &at).await {
+            Err(error) if error.is_not_found() => Ok(Some(error.to_string())),
+            other => Ok(other.map(|_| None)?),
+        };
+    };
+    let Some(snapshot) = shallow::find(cx, session, shown).await? else {
+        return Ok(Some(format!(
+            "it shows the snapshot `{shown}`, which does not exist"
+        )));
+    };
+    match session
+        .snapshots
+        .info(cx, &session.snapshot(&snapshot))
+        .await
+    {
+        Err(error) if shallow::is_gone(&error) => Ok(Some(error.to_string())),
+        other => Ok(other.map(|_| None)?),
+    }
 }

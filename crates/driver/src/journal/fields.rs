@@ -40,6 +40,11 @@ impl Fields<'_> {
         value.map(|value| text(self.object, key, value)).transpose()
     }
 
+    /// Whether there is such a key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.omap.contains_key(key)
+    }
+
     /// A text that has to be there.
     pub(super) fn required(&self, key: &'static str) -> Result<String, Error> {
         self.text(key)?.ok_or_else(|| Error::Incomplete {

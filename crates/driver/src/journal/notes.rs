@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use ceph::{Context, WriteOp, WriteStep};
 
 use super::fields::{self, PENDING_METADATA};
+use super::snapshot::DELETED;
 use super::{Error, Journal, Kind, unless_gone};
-use crate::ids::Uuid;
+use crate::ids::{Snapshot, SnapshotUuid, Uuid};
 
 impl<K: Kind> Journal<K> {
     /// Replaces our notes.
@@ -51,7 +52,31 @@ impl<K: Kind> Journal<K> {
         let write = WriteOp::new().then(done);
         unless_gone(self.cluster.write(cx, &self.record(uuid), write).await)
     }
+}
 
+impl Journal<Snapshot> {
+    /// Notes that CSI has deleted the snapshot `uuid`, or takes that back.
+    ///
+    /// # Errors
+    /// [`Error::Ceph`]; a record that is gone is none.
+    pub async fn note_deleted(
+        &self,
+        cx: &Context,
+        uuid: &SnapshotUuid,
+        deleted: bool,
+    ) -> Result<(), Error> {
+        let key = DELETED.to_owned();
+        let step = if deleted {
+            WriteStep::OmapSet(BTreeMap::from([(key, Vec::new())]))
+        } else {
+            WriteStep::OmapRemove(vec![key])
+        };
+        let write = WriteOp::new().then(WriteStep::AssertExists).then(step);
+        unless_gone(self.cluster.write(cx, &self.record(uuid), write).await)
+    }
+}
+
+impl<K: Kind> Journal<K> {
     /// Sets keys of a record that exists.
     async fn set(
         &self,

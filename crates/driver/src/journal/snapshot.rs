@@ -13,6 +13,9 @@ const SOURCE: &str = "csi.source";
 /// Where ceph-csi stores the PVC's namespace of a snapshot, by mistake; it never reads it.
 const OWNER_OF_CEPH_CSI: &str = "";
 
+/// Ours: that CSI has deleted the snapshot, which stays only while volumes show it.
+pub(super) const DELETED: &str = "spirula.deleted";
+
 /// Prefix of snapshot names unless the VolumeSnapshotClass has another.
 const DEFAULT_PREFIX: &str = "csi-snap-";
 
@@ -35,6 +38,9 @@ pub struct SnapshotRecord {
     pub details: Option<SnapshotDetails>,
     /// Snapshot metadata that still has to be set.
     pub pending_metadata: BTreeMap<String, String>,
+    /// Whether its deletion was asked for: it stays at most until the last volume that shows it is
+    /// deleted, and nothing new may be made of it.
+    pub deleted: bool,
 }
 
 /// What a new snapshot's record shall say.
@@ -102,6 +108,7 @@ impl Kind for Snapshot {
             kms_id: None,
             details: Some(new.details.clone()),
             pending_metadata: new.pending_metadata.clone(),
+            deleted: false,
         }
     }
 
@@ -128,6 +135,7 @@ impl Kind for Snapshot {
             kms_id: fields.text(KMS)?,
             details: fields.json(Self::DETAILS)?,
             pending_metadata: fields.json(PENDING_METADATA)?.unwrap_or_default(),
+            deleted: fields.has(DELETED),
         })
     }
 
@@ -142,6 +150,7 @@ impl Kind for Snapshot {
             (OWNER, record.owner.as_deref().map(bytes)),
             (Self::DETAILS, record.details.as_ref().map(fields::json)),
             (PENDING_METADATA, fields::pending(&record.pending_metadata)),
+            (DELETED, record.deleted.then(Vec::new)),
         ])
     }
 

@@ -47,8 +47,8 @@ pub struct ExpandVolume {
 pub struct ValidateVolume {
     /// The id as text.
     pub volume: String,
-    /// Whether all capabilities can be had, else why not.
-    pub capabilities: Result<(), Error>,
+    /// The capabilities, if a CephFS volume can have them, else why not.
+    pub capabilities: Result<Vec<Capability>, Error>,
     /// As whom.
     pub credentials: Credentials,
 }
@@ -149,7 +149,7 @@ impl ValidateVolume {
         }
         Ok(Self {
             volume: id.to_owned(),
-            capabilities: Capability::parse_all(&request.volume_capabilities).map(drop),
+            capabilities: Capability::parse_all(&request.volume_capabilities),
             credentials: Credentials::from_secrets(&request.secrets)?,
         })
     }

@@ -29,14 +29,6 @@ pub(crate) fn run(report: &mut Report) {
         report.one(&name, &lab, Served, "", || send(&lab, of(id)));
     }
     let stored = |_: &Lab| of(ids::STORED);
-    let snapshot = || Lab::with_stored(ids::SNAPSHOT_BACKED);
-    report.check(
-        "DeleteVolume, shallow",
-        snapshot,
-        stored,
-        send,
-        SNAPSHOT_BACKED,
-    );
     let encrypted = || Lab::with_stored(ids::ENCRYPTED);
     report.check(
         "DeleteVolume, encrypted",
@@ -122,14 +114,6 @@ const FIELDS: &[Case<DeleteVolumeRequest>] = &[
         "",
     ),
 ];
-
-const SNAPSHOT_BACKED: &[Case<DeleteVolumeRequest>] = &[case(
-    "a volume that shows a snapshot",
-    |_| {},
-    Unimplemented,
-    "a volume that shows the snapshot `snap-1` is not served by this release of spirula: use ceph-csi \
-     for this volume",
-)];
 
 const ENCRYPTED: &[Case<DeleteVolumeRequest>] = &[case(
     "an encrypted volume",

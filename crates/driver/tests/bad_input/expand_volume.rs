@@ -197,9 +197,9 @@ const FIELDS: &[Case<ControllerExpandVolumeRequest>] = &[
 const SNAPSHOT_BACKED: &[Case<ControllerExpandVolumeRequest>] = &[case(
     "a volume that shows a snapshot",
     |_| {},
-    Unimplemented,
-    "a volume that shows the snapshot `snap-1` is not served by this release of spirula: use ceph-csi \
-     for this volume",
+    InvalidArgument,
+    "`volume_id`: the volume `0001-0002-c1-0000000000000001-<uuid>` shows the snapshot `snap-1`, and has \
+     no size of its own; a volume that is restored from the snapshot has",
 )];
 
 const ENCRYPTED: &[Case<ControllerExpandVolumeRequest>] = &[case(

@@ -99,6 +99,32 @@ async fn the_stored_form_is_the_originals() {
     fixture.nothing_is_left();
 }
 
+/// Of the original's, too, which has no notes of ours.
+#[tokio::test]
+async fn a_deleted_snapshot_is_told_from_others() {
+    let fixture = Fixture::new();
+    let record = [("csi.snapname", NAME), ("csi.source", SOURCE)];
+    fixture.stored(&record).await;
+    let (journal, cx) = (fixture.snapshots(), &fixture.cx);
+    for deleted in [true, false] {
+        for _ in 0..2 {
+            journal.note_deleted(cx, &uuid(), deleted).await.unwrap();
+            let stored = serde_json::json!(fixture.omaps()).to_string();
+            assert_eq!(
+                stored.contains(r#""spirula.deleted":"""#),
+                deleted,
+                "{stored}"
+            );
+            let found = journal.lookup(cx, &uuid()).await.unwrap().unwrap();
+            assert_eq!(found.deleted, deleted);
+        }
+    }
+    let found = journal.lookup(cx, &uuid()).await.unwrap().unwrap();
+    journal.release(cx, &found).await.unwrap();
+    journal.note_deleted(cx, &uuid(), true).await.unwrap();
+    fixture.nothing_is_left();
+}
+
 /// A volume and a snapshot may have one name, and even one uuid: their objects and keys are apart.
 #[tokio::test]
 async fn volumes_and_snapshots_do_not_meet() {
@@ -138,6 +164,7 @@ async fn snapshots_of_the_original_are_found_and_released() {
         kms_id: Some("vault".to_owned()),
         details: None,
         pending_metadata: BTreeMap::new(),
+        deleted: false,
     };
     assert_eq!(found, Reservation::Found(expected.clone()));
     journal.release(cx, &expected).await.unwrap();

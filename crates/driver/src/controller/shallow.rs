@@ -1,0 +1,83 @@
+//! Volumes that show a snapshot, and what becomes of a snapshot that is deleted while they do.
+//!
+//! Each such volume holds a reference to its snapshot (see [`crate::reftracker`]). A deletion of the
+//! snapshot first notes in the snapshot's record that it is deleted, and then masks its own reference. So
+//! a creation that adds its reference and *then* finds no such note came first: the deletion will
+//! see the reference, and leave the snapshot to the one who takes the last one away. And a snapshot
+//! goes only where that note is: a reference object that is not there alone proves nothing.
+
+use ceph::{Context, ErrorKind};
+
+use crate::backend::Session;
+use crate::error::Error;
+use crate::ids::SnapshotId;
+use crate::journal::{Record, SnapshotRecord};
+use crate::reftracker::Held;
+
+/// Takes the reference of `volume` to the snapshot `shown` away, and the snapshot with it if that
+/// was the last one and its deletion was asked for.
+///
+/// # Errors
+/// [`Error`]; a repeat goes on where this stopped.
+pub(super) async fn let_go(
+    cx: &Context,
+    session: &Session,
+    volume: &Record,
+    shown: &str,
+) -> Result<(), Error> {
+    let mut snapshot = find(cx, session, shown).await?;
+    if let Some(record) = &mut snapshot
+        && !record.deleted
+        && session.references.held(cx, shown).await? == Held::Masked
+    {
+        // Deleted by ceph-csi. The mask goes with the last reference, and a repeat must still know.
+        let journal = &session.snapshot_journal;
+        journal.note_deleted(cx, &record.uuid, true).await?;
+        record.deleted = true;
+    }
+    let users = [volume.subvolume.as_str()];
+    let held = session.references.remove(cx, shown, &users).await?;
+    match snapshot {
+        Some(record) if held == Held::No && record.deleted => remove(cx, session, &record).await,
+        Some(_) if held == Held::No => {
+            tracing::warn!(
+                "no volume shows snapshot `{shown}` any more, and nothing tells whether it was deleted: \
+                 it stays"
+            );
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The record of a snapshot that a volume shows, if it is one of this file system.
+pub(super) async fn find(
+    cx: &Context,
+    session: &Session,
+    shown: &str,
+) -> Result<Option<SnapshotRecord>, Error> {
+    match SnapshotId::decode(shown) {
+        Ok(id) if id.fs_id() == session.filesystem.id => {
+            Ok(session.snapshot_journal.lookup(cx, id.uuid()).await?)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Removes the snapshot and all that leads to it.
+async fn remove(cx: &Context, session: &Session, record: &SnapshotRecord) -> Result<(), Error> {
+    let at = session.snapshot(record);
+    match session.snapshots.remove(cx, &at).await {
+        Err(error) if !is_gone(&error) => return Err(error.into()),
+        _ => {}
+    }
+    Ok(session.snapshot_journal.release(cx, record).await?)
+}
+
+/// Whether it says that a snapshot is not there, be it with its subvolume.
+pub(super) fn is_gone(error: &ceph::Error) -> bool {
+    matches!(
+        error.kind,
+        ErrorKind::NotFound | ErrorKind::SnapshotNotFound
+    )
+}
