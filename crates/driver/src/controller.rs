@@ -1,10 +1,13 @@
-//! The controller service: volumes come, grow and go.
+//! The controller service: volumes and snapshots come, grow and go.
 
 mod capabilities;
+mod create_snapshot;
 mod create_volume;
+mod delete_snapshot;
 mod delete_volume;
 mod expand_volume;
 mod get_capacity;
+mod get_snapshot;
 mod get_volume;
 mod get_volume_health;
 mod health;
@@ -15,9 +18,11 @@ mod open;
 mod own;
 mod provision;
 mod shallow;
+mod snapshot;
 mod trail;
 mod validate_capabilities;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +38,7 @@ use crate::rpc::Frame;
 /// What distinguishes one controller from another.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Whether names of PVCs and PVs become subvolume metadata.
+    /// Whether names of PVCs, PVs and snapshots become metadata of subvolumes and snapshots.
     pub set_metadata: bool,
     /// Name of the Kubernetes cluster for the metadata, `None` for none.
     pub cluster_name: Option<String>,
@@ -54,6 +59,20 @@ pub struct Controller {
 pub struct Service {
     controller: Arc<Controller>,
     frame: Arc<Frame>,
+}
+
+impl Settings {
+    /// The metadata of something new whose `names` the sidecar told.
+    fn metadata(&self, names: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        if !self.set_metadata {
+            return BTreeMap::new();
+        }
+        let mut metadata = names.clone();
+        if let Some(name) = &self.cluster_name {
+            metadata.insert("csi.ceph.com/cluster/name".to_owned(), name.clone());
+        }
+        metadata
+    }
 }
 
 impl Controller {
@@ -131,6 +150,38 @@ impl controller_server::Controller for Service {
         let run = |cx, _held, request| async move {
             validate_capabilities::run(&controller, &cx, &request).await
         };
+        self.frame.serve(request, run).await
+    }
+
+    async fn create_snapshot(
+        &self,
+        request: Request<csi::CreateSnapshotRequest>,
+    ) -> Result<Response<csi::CreateSnapshotResponse>, Status> {
+        let controller = Arc::clone(&self.controller);
+        let run = |cx, held, request| async move {
+            create_snapshot::run(&controller, &cx, &held, &request).await
+        };
+        self.frame.serve(request, run).await
+    }
+
+    async fn delete_snapshot(
+        &self,
+        request: Request<csi::DeleteSnapshotRequest>,
+    ) -> Result<Response<csi::DeleteSnapshotResponse>, Status> {
+        let controller = Arc::clone(&self.controller);
+        let run = |cx, held, request| async move {
+            delete_snapshot::run(&controller, &cx, &held, &request).await
+        };
+        self.frame.serve(request, run).await
+    }
+
+    async fn get_snapshot(
+        &self,
+        request: Request<csi::GetSnapshotRequest>,
+    ) -> Result<Response<csi::GetSnapshotResponse>, Status> {
+        let controller = Arc::clone(&self.controller);
+        let run =
+            |cx, _held, request| async move { get_snapshot::run(&controller, &cx, &request).await };
         self.frame.serve(request, run).await
     }
 

@@ -1,6 +1,8 @@
 //! Everything that can fail in an RPC. Each variant says what was wrong with what; which gRPC code
 //! that becomes is decided in [`crate::status`] alone.
 
+use std::fmt;
+
 use crate::{
     config, credentials, ids, journal, mount, node, operations, own_credentials, reftracker,
     request, size,
@@ -100,6 +102,43 @@ pub enum Error {
         /// What differs.
         why: String,
     },
+    /// The name is taken by a snapshot of another volume.
+    #[error(
+        "snapshot `{name}` exists already, of `{source_name}` and not of `{asked}`; delete it or ask by \
+         another name"
+    )]
+    OtherSource {
+        /// Request name.
+        name: String,
+        /// The subvolume that it is of.
+        source_name: String,
+        /// The subvolume that was asked for.
+        asked: String,
+    },
+    /// Ceph allows no further snapshot of the volume.
+    #[error(
+        "{source}; the volume `{volume}` has {count} snapshots and Ceph allows no more to a directory \
+         (mds_max_snaps_per_dir); delete some of them"
+    )]
+    SnapshotLimit {
+        /// The volume id.
+        volume: String,
+        /// How many there are.
+        count: usize,
+        /// Ceph's refusal.
+        source: ceph::Error,
+    },
+    /// Clones that are being made need the snapshot.
+    #[error(
+        "snapshot `{id}` cannot be deleted yet, because volumes are being made of it{}; wait until they \
+         are complete, or delete them", Names(.clones)
+    )]
+    PendingClones {
+        /// The snapshot id.
+        id: String,
+        /// Names of their subvolumes, where Ceph tells them.
+        clones: Vec<String>,
+    },
     /// The volume is larger than the limit of the request.
     #[error(
         "the volume has {quota} bytes already, more than `capacity_range.limit_bytes` admits, and \
@@ -149,4 +188,16 @@ pub enum Error {
     /// A defect of the driver.
     #[error("the request made the driver panic, which is a defect of it: {0}")]
     Panicked(String),
+}
+
+/// ` (a, b)`, or nothing.
+struct Names<'a>(&'a [String]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        write!(f, " ({})", self.0.join(", "))
+    }
 }

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use ceph::{Context, Progress};
 use futures::FutureExt as _;
+use held::Holders;
 pub use held::{Held, Hold};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -32,6 +33,10 @@ pub enum Key {
     VolumeName(String),
     /// A volume, on the controller.
     Volume(String),
+    /// The request name of a snapshot.
+    SnapshotName(String),
+    /// A snapshot.
+    Snapshot(String),
     /// A volume, on this node.
     StagedVolume(String),
     /// A publish target on this node.
@@ -82,7 +87,7 @@ pub struct Operations {
     tasks: TaskTracker,
 }
 
-type Running = Mutex<HashMap<Key, Arc<Operation>>>;
+type Running = Mutex<HashMap<Key, Holders>>;
 type Outcome<T> = Result<T, Arc<Error>>;
 
 /// One request in flight.
@@ -136,8 +141,8 @@ impl Operations {
             return Vec::new();
         }
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running
-            .values()
+        let operations = running.values().flat_map(Holders::operations);
+        operations
             .map(|operation| operation.expired().to_string())
             .collect()
     }
@@ -150,18 +155,17 @@ impl Operations {
             )));
         };
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        match running.get(&key) {
-            Some(operation) if operation.is_same(&call) => {
-                Ok(Entered::Joined(Arc::clone(operation)))
-            }
-            Some(operation) => Err(operation.busy(key).into()),
-            None => {
-                let operation = Operation::new(call, cx);
-                running.insert(key.clone(), Arc::clone(&operation));
-                drop(running);
-                Ok(Entered::Started(Held::new(&self.running, operation, key)))
-            }
+        if let Some(holders) = running.get(&key) {
+            let mut operations = holders.operations();
+            return match operations.find(|operation| operation.is_same(&call)) {
+                Some(operation) => Ok(Entered::Joined(Arc::clone(operation))),
+                None => Err(holders.busy(key).into()),
+            };
         }
+        let operation = Operation::new(call, cx);
+        running.insert(key.clone(), Holders::one(&operation));
+        drop(running);
+        Ok(Entered::Started(Held::new(&self.running, operation, key)))
     }
 }
 
@@ -273,6 +277,8 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::VolumeName(name) => write!(f, "volume name {name}"),
+            Self::SnapshotName(name) => write!(f, "snapshot name {name}"),
+            Self::Snapshot(id) => write!(f, "Snapshot ID {id}"),
             Self::Volume(id) | Self::StagedVolume(id) => write!(f, "Volume ID {id}"),
             Self::Target(path) => write!(f, "target path {path}"),
         }

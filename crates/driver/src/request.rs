@@ -5,6 +5,7 @@ mod capability;
 mod listing;
 mod node;
 mod parameters;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod volume;
@@ -17,8 +18,13 @@ pub use node::{
 };
 pub use parameters::Parameters;
 pub(crate) use parameters::optional;
-use volume::check_id;
+pub use snapshot::{CreateSnapshot, DeleteSnapshot, GetSnapshot};
 pub use volume::{CreateVolume, DeleteVolume, ExpandVolume, ValidateVolume};
+
+use crate::ids;
+
+/// Longest request name: what a name may have in the CSI specification.
+const MAX_NAME: usize = 128;
 
 /// A request that cannot be served as it is; asking again will not help.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,4 +62,37 @@ pub fn required<'a>(field: &'static str, value: &'a str) -> Result<&'a str, Erro
     } else {
         Ok(value)
     }
+}
+
+/// Names become omap keys and log fields: the specification's limit and its banned characters.
+fn check_name<K: ids::Kind>(name: &str) -> Result<(), Error> {
+    if name.len() > MAX_NAME {
+        let why = format!(
+            "has {} bytes, a {} name has at most {MAX_NAME}",
+            name.len(),
+            K::NOUN
+        );
+        return Err(Error::invalid("name", why));
+    }
+    let allowed = |char: char| !char.is_control() || matches!(char, '\t' | '\n' | '\r');
+    match name.chars().find(|char| !allowed(*char)) {
+        Some(char) => Err(Error::invalid(
+            "name",
+            format!("contains the control character {char:?}"),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn check_id<K: ids::Kind>(field: &'static str, id: &str) -> Result<(), Error> {
+    if id.len() > ids::MAX_LEN {
+        let why = format!(
+            "has {} bytes, a {} id has at most {}",
+            id.len(),
+            K::NOUN,
+            ids::MAX_LEN
+        );
+        return Err(Error::invalid(field, why));
+    }
+    Ok(())
 }

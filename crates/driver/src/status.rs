@@ -35,10 +35,12 @@ pub fn code(error: &Error) -> Code {
         Error::NoGroup { .. }
         | Error::OtherGroup(_)
         | Error::NotReady(_)
+        | Error::PendingClones { .. }
         | Error::OwnCredentials(_) => Code::FailedPrecondition,
         Error::Listing { source, .. } => code(source),
         Error::NoVolume { .. } | Error::NoSnapshot { .. } | Error::NotDynamic(_) => Code::NotFound,
-        Error::Incompatible { .. } => Code::AlreadyExists,
+        Error::Incompatible { .. } | Error::OtherSource { .. } => Code::AlreadyExists,
+        Error::SnapshotLimit { .. } => Code::ResourceExhausted,
         Error::Unserved { .. } => Code::Unimplemented,
         Error::Caps { .. } => Code::PermissionDenied,
         Error::Ceph(error)

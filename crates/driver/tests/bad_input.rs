@@ -36,6 +36,8 @@ mod node;
 mod publish_volume;
 #[path = "bad_input/secrets.rs"]
 mod secrets;
+#[path = "bad_input/snapshots.rs"]
+mod snapshots;
 #[path = "bad_input/stage_volume.rs"]
 mod stage_volume;
 #[allow(dead_code, reason = "each test uses its part of the support")]
@@ -60,6 +62,7 @@ fn every_case_has_its_code_and_message_and_changes_nothing() {
     expand_volume::run(&mut report);
     validate_capabilities::run(&mut report);
     listing::run(&mut report);
+    snapshots::run(&mut report);
     stage_volume::run(&mut report);
     publish_volume::run(&mut report);
     node::run(&mut report);

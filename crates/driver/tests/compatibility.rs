@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "compatibility/snapshots.rs"]
+mod snapshots;
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod support;
 

@@ -131,3 +131,68 @@ fn a_volume_goes_to_the_group_that_its_record_names() {
     assert_eq!(world.leftovers(), Vec::<String>::new());
     process.kill();
 }
+
+/// A world with a volume, and what there is with it.
+fn with_volume() -> (World, String, Vec<String>) {
+    let world = World::new();
+    let process = world.start(Faults::new());
+    let volume = process.create(NAME, 1).served().volume.unwrap().volume_id;
+    process.kill();
+    let before = world.leftovers();
+    (world, volume, before)
+}
+
+/// Whether Ceph refuses the snapshot, or to tell of it: no snapshot, no record, no name is left.
+#[test]
+fn a_refused_snapshot_leaves_nothing() {
+    for command in ["fs subvolume snapshot create", "fs subvolume snapshot info"] {
+        for errno in [1, 22, 28, 5] {
+            let (world, volume, before) = with_volume();
+            let faults = Faults::new();
+            refuse(&faults, command, errno);
+            let process = world.start(faults);
+            process.snapshot("snapshot-1", &volume).refused();
+            assert_eq!(world.leftovers(), before, "{command}, errno {errno}");
+            let snapshots = &world.memory.subvolumes()[0].1.snapshots;
+            assert!(snapshots.is_empty(), "{command}, errno {errno}");
+            process.kill();
+        }
+    }
+}
+
+/// Without an answer the name is kept for the repeat, which gets the one snapshot there is.
+#[test]
+fn a_snapshot_without_answer_is_found_by_its_repeat() {
+    for command in ["fs subvolume snapshot create", "fs subvolume snapshot info"] {
+        let (world, volume, before) = with_volume();
+        let faults = Faults::new();
+        faults.once(move |call| call.what.contains(command), Fault::LoseAnswer);
+        let process = world.start(faults);
+        let refused = process.snapshot("snapshot-1", &volume).refused();
+        assert_eq!(refused.code(), Code::DeadlineExceeded, "{command}");
+        let made = process.snapshot("snapshot-1", &volume).served();
+        assert_eq!(world.memory.subvolumes()[0].1.snapshots.len(), 1);
+        process.delete_snapshot(&made.snapshot_id).served();
+        assert_eq!(world.leftovers(), before, "{command}");
+        process.kill();
+    }
+}
+
+/// The creation time is what was answered first, whatever Ceph says later, and the size what the volume
+/// had then.
+#[test]
+fn what_was_answered_once_is_answered_again() {
+    let (world, volume, _) = with_volume();
+    let process = world.start(Faults::new());
+    let made = process.snapshot("snapshot-1", &volume).served();
+    process.expand(&volume, 3).served();
+    process.delete(&volume).served();
+    assert_eq!(process.snapshot("snapshot-1", &volume).served(), made);
+    let seen = process.get_snapshot(&made.snapshot_id).served().snapshot;
+    assert_eq!((seen, made.size_bytes), (Some(made.clone()), 1 << 30));
+    process.delete_snapshot(&made.snapshot_id).served();
+    assert_eq!(world.leftovers(), Vec::<String>::new());
+    let gone = process.get_snapshot(&made.snapshot_id).refused();
+    assert_eq!(gone.code(), Code::NotFound);
+    process.kill();
+}

@@ -24,3 +24,5 @@ mod faults;
 mod lab;
 #[path = "real_ceph/listing.rs"]
 mod listing;
+#[path = "real_ceph/snapshots.rs"]
+mod snapshots;

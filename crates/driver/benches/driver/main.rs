@@ -27,6 +27,7 @@ mod profile;
 mod raw;
 mod report;
 mod samples;
+mod snapshots;
 mod start;
 mod volumes;
 
@@ -37,6 +38,7 @@ use report::Row;
 const GROUPS: &[(&str, Measure)] = &[
     ("start", start::measure),
     ("volumes", volumes::measure),
+    ("snapshots", snapshots::measure),
     ("crowd", crowd::measure),
     ("commands", commands::measure),
     ("node", node::measure),

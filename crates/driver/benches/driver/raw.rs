@@ -62,6 +62,20 @@ impl Raw {
         );
     }
 
+    /// Takes a snapshot and asks when it was taken.
+    pub(crate) fn snapshot(&self, name: &str, snapshot: &str) {
+        self.command("snapshot create", name, &json!({"snap_name": snapshot}));
+        self.snapshot_info(name, snapshot);
+    }
+
+    pub(crate) fn snapshot_info(&self, name: &str, snapshot: &str) {
+        self.command("snapshot info", name, &json!({"snap_name": snapshot}));
+    }
+
+    pub(crate) fn remove_snapshot(&self, name: &str, snapshot: &str) {
+        self.command("snapshot rm", name, &json!({"snap_name": snapshot}));
+    }
+
     pub(crate) fn set_metadata(&self, name: &str, key: &str, value: &str) {
         self.command(
             "metadata set",

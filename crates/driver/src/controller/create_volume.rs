@@ -13,8 +13,6 @@
 //! the subvolume gives the name back before a final answer; after any other, the reservation waits for
 //! the repeat.
 
-use std::collections::BTreeMap;
-
 use ceph::Context;
 use csi_proto::v1::{CreateVolumeRequest, CreateVolumeResponse, Volume};
 
@@ -69,13 +67,6 @@ pub(super) async fn run(
 
 fn new_record(controller: &Controller, session: &Session, request: &CreateVolume) -> NewRecord {
     let parameters = &request.parameters;
-    let mut pending_metadata = BTreeMap::new();
-    if controller.settings.set_metadata {
-        pending_metadata = parameters.metadata.clone();
-        if let Some(name) = &controller.settings.cluster_name {
-            pending_metadata.insert("csi.ceph.com/cluster/name".to_owned(), name.clone());
-        }
-    }
     NewRecord {
         name_prefix: parameters
             .name_prefix
@@ -87,6 +78,6 @@ fn new_record(controller: &Controller, session: &Session, request: &CreateVolume
             pool: parameters.pool.clone(),
             group: session.cluster.subvolume_group.clone(),
         },
-        pending_metadata,
+        pending_metadata: controller.settings.metadata(&parameters.metadata),
     }
 }

@@ -1,4 +1,4 @@
-//! From an id to its record, for RPCs that need the volume to be there.
+//! From an id to its record, for RPCs that need the volume or snapshot to be there.
 
 use ceph::Context;
 
@@ -6,8 +6,8 @@ use super::Controller;
 use crate::backend::Session;
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::ids::{self, Id, VolumeId};
-use crate::journal::Record;
+use crate::ids::{self, Id, SnapshotId, VolumeId};
+use crate::journal::{Record, SnapshotRecord};
 
 impl Controller {
     /// The file system and the record of the volume `id`.
@@ -31,6 +31,35 @@ impl Controller {
         let record = session.journal.lookup(cx, decoded.uuid()).await;
         let record = record.map_err(|error| session.explain(error.into()))?;
         let record = record.unwrap_or_else(|| Record::without_journal(decoded.uuid()));
+        Ok((session, record))
+    }
+
+    /// The file system and the record of the snapshot `id`. That there is a record does not mean that
+    /// the snapshot still exists, or does already.
+    ///
+    /// # Errors
+    /// [`Error::NoSnapshot`] if no such snapshot can exist.
+    pub(super) async fn open_snapshot(
+        &self,
+        cx: &Context,
+        id: &str,
+        credentials: &Credentials,
+    ) -> Result<(Session, SnapshotRecord), Error> {
+        let no_snapshot = |why: String| Error::NoSnapshot {
+            id: id.to_owned(),
+            why,
+        };
+        let decoded = SnapshotId::decode(id).map_err(|error| no_snapshot(error.to_string()))?;
+        let session = self.backend.open_id(cx, &decoded, credentials).await?;
+        let session = session.ok_or_else(|| no_snapshot(no_filesystem(&decoded)))?;
+        let record = session.snapshot_journal.lookup(cx, decoded.uuid()).await;
+        let record = record.map_err(|error| session.explain(error.into()))?;
+        let record = record.ok_or_else(|| {
+            let fs = &session.filesystem.name;
+            no_snapshot(format!(
+                "the journal of file system `{fs}` has no snapshot of this id"
+            ))
+        })?;
         Ok((session, record))
     }
 }

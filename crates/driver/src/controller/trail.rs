@@ -1,24 +1,26 @@
-//! Metadata that follows its volume: the names of PVC and PV are set on the subvolume after the answer
-//! is out, as nobody waits for them and each costs a manager command.
+//! Metadata that follows its volume or snapshot: the names of PVC and PV, or of VolumeSnapshot and its
+//! content, are set on the subvolume or snapshot after the answer is out, as nobody waits for them and
+//! each costs a manager command.
 //!
-//! What is pending stands in the volume's journal record, so nothing is lost with the process: the
-//! next one looks for such records when it first opens a file system. One lane per file system works
-//! on two volumes at once, yields to requests for some seconds, and backs off while Ceph fails.
+//! What is pending stands in the journal record, so nothing is lost with the process: the next one
+//! looks for such records when it first opens a file system. One lane per file system works on two
+//! things at once, yields to requests for some seconds, and backs off while Ceph fails.
 
+mod job;
 mod lane;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use job::{Job, Whose};
 pub(super) use lane::Foreground;
 use lane::Lane;
 
 use crate::backend::Session;
-use crate::ids::VolumeUuid;
-use crate::journal::Record;
+use crate::journal::{Record, SnapshotRecord};
 
 /// The lanes, by cluster, file system and namespace.
 #[derive(Debug, Default)]
@@ -27,15 +29,6 @@ pub(super) struct Trail {
 }
 
 type LaneKey = (String, i64, String);
-
-/// The metadata of one volume.
-#[derive(Clone, Debug)]
-struct Job {
-    session: Session,
-    record: Record,
-    since: Instant,
-    failures: u32,
-}
 
 impl Trail {
     /// Notes that a request is at work on this file system, until the answer is dropped: metadata
@@ -51,16 +44,23 @@ impl Trail {
 
     /// Sets the pending metadata of a volume, some time.
     pub(super) fn push(&self, session: &Session, record: &Record) {
-        if !record.pending_metadata.is_empty() {
-            let (lane, _) = self.lane(session);
-            lane.push(Job::new(session, record));
+        if let Some(job) = Job::of_volume(session, record) {
+            self.lane(session).0.push(job);
         }
     }
 
-    /// Drops what is pending for a volume that is being deleted.
-    pub(super) fn forget(&self, uuid: &VolumeUuid) {
+    /// Sets the pending metadata of a snapshot, some time.
+    pub(super) fn push_snapshot(&self, session: &Session, record: &SnapshotRecord) {
+        if let Some(job) = Job::of_snapshot(session, record) {
+            self.lane(session).0.push(job);
+        }
+    }
+
+    /// Drops what is pending for a volume or snapshot that is being deleted.
+    pub(super) fn forget(&self, uuid: impl Into<Whose>) {
+        let whose = uuid.into();
         for lane in self.all() {
-            lane.forget(uuid);
+            lane.forget(&whose);
         }
     }
 
@@ -73,7 +73,7 @@ impl Trail {
                 .is_err()
             {
                 tracing::warn!(
-                    "metadata of {} volumes is still pending; the next process sets it",
+                    "metadata of {} volumes and snapshots is still pending; the next process sets it",
                     lane.len()
                 );
             }
@@ -103,20 +103,5 @@ impl Trail {
             .values()
             .cloned()
             .collect()
-    }
-}
-
-impl Job {
-    fn new(session: &Session, record: &Record) -> Self {
-        Self {
-            session: session.clone(),
-            record: record.clone(),
-            since: Instant::now(),
-            failures: 0,
-        }
-    }
-
-    fn pending(&self) -> &BTreeMap<String, String> {
-        &self.record.pending_metadata
     }
 }

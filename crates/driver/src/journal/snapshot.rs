@@ -1,6 +1,7 @@
 //! What the journal keeps of snapshots.
 
 use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +77,15 @@ pub struct Taken {
     pub at: i64,
     /// The quota that its subvolume had, in bytes; `None` for none.
     pub size: Option<u64>,
+}
+
+impl Taken {
+    /// Taken at `at`, with the quota `size`.
+    pub fn new(at: SystemTime, size: Option<u64>) -> Self {
+        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let at = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
+        Self { at, size }
+    }
 }
 
 impl SnapshotRecord {

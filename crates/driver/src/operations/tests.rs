@@ -183,3 +183,55 @@ async fn draining_names_what_still_runs() {
         }
     }
 }
+
+/// Two that share a key run beside each other; who wants it alone is refused until both have ended, and
+/// keeps others from sharing it.
+#[tokio::test(start_paused = true)]
+async fn a_key_can_be_shared() {
+    let operations = Operations::default();
+    let volume = || Key::Volume("v".to_owned());
+    let run = |rpc: &'static str, subject: &'static str, from, to, alone| {
+        let (operations, cx) = (&operations, seconds(100));
+        async move {
+            tokio::time::sleep(Duration::from_secs(from)).await;
+            let request = |held: Held| async move {
+                let _hold = if alone {
+                    held.also(volume())
+                } else {
+                    held.share(volume())
+                }?;
+                tokio::time::sleep(Duration::from_secs(to - from)).await;
+                Ok(())
+            };
+            operations.run(call(rpc, subject, 1), &cx, request).await
+        }
+    };
+    let (a, b, early, between, late, too_late) = tokio::join!(
+        run("CreateSnapshot", "a", 0, 3, false),
+        run("CreateSnapshot", "b", 1, 6, false),
+        run("DeleteVolume", "c", 2, 9, true),
+        run("DeleteVolume", "d", 4, 9, true),
+        run("DeleteVolume", "e", 7, 9, true),
+        run("CreateSnapshot", "f", 8, 9, false),
+    );
+    let refused = |outcome: Outcome<()>| outcome.unwrap_err().to_string();
+    a.unwrap();
+    b.unwrap();
+    let expected = "an operation with the given Volume ID v already exists: CreateSnapshot ";
+    let early = refused(early);
+    assert!(
+        early.starts_with(&format!("{expected}a has been")),
+        "{early}"
+    );
+    let between = refused(between);
+    assert!(
+        between.starts_with(&format!("{expected}b has been")),
+        "{between}"
+    );
+    late.unwrap();
+    let too_late = refused(too_late);
+    assert!(
+        too_late.contains("already exists: DeleteVolume e"),
+        "{too_late}"
+    );
+}

@@ -1,6 +1,7 @@
 //! What requests for listings and for single volumes have in common.
 
 use super::{Error, check_id, required};
+use crate::ids::Volume;
 
 /// The most entries that the caller wants, 0 for no limit.
 ///
@@ -19,6 +20,6 @@ pub fn max_entries(number: i32) -> Result<usize, Error> {
 /// [`Error`].
 pub fn volume_id(id: &str) -> Result<&str, Error> {
     let id = required("volume_id", id)?;
-    check_id(id)?;
+    check_id::<Volume>("volume_id", id)?;
     Ok(id)
 }

@@ -12,6 +12,7 @@ pub use source::{BACKING_SNAPSHOT_NAME, ClientOptions, Place, Source};
 
 use super::{Capability, Error, check_id, required};
 use crate::credentials::Credentials;
+use crate::ids::Volume;
 use crate::mount::Access;
 
 /// A NodeStageVolume request.
@@ -99,7 +100,7 @@ impl StageVolume {
     pub fn parse(request: &v1::NodeStageVolumeRequest) -> Result<Self, crate::error::Error> {
         let capability = capability(request.volume_capability.as_ref())?;
         let volume = required("volume_id", &request.volume_id)?;
-        check_id(volume)?;
+        check_id::<Volume>("volume_id", volume)?;
         let staging = path("staging_target_path", &request.staging_target_path)?;
         let credentials = Credentials::from_secrets(&request.secrets)?;
         Ok(Self {
@@ -137,7 +138,7 @@ impl PublishVolume {
             mount_flags,
         } = capability(request.volume_capability.as_ref())?;
         let volume = required("volume_id", &request.volume_id)?;
-        check_id(volume)?;
+        check_id::<Volume>("volume_id", volume)?;
         let target = path("target_path", &request.target_path)?;
         let staging = match request.staging_target_path.as_str() {
             "" => None,

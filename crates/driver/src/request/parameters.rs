@@ -53,21 +53,14 @@ impl Parameters {
     /// # Errors
     /// [`Error`] naming the parameter.
     pub fn parse(parameters: &BTreeMap<String, String>) -> Result<Self, Error> {
-        warn_of_unknown(parameters);
+        warn_of_unknown(parameters, &KNOWN);
         check_unserved(parameters)?;
         let own =
             |key: &String| !key.starts_with(SIDECAR_PREFIX) && key != TOPOLOGY_CONSTRAINED_POOLS;
         let context = parameters.iter().filter(|(key, _)| own(key));
-        let metadata = ["pvc/name", "pvc/namespace", "pv/name"]
-            .into_iter()
-            .filter_map(|name| {
-                let key = format!("{SIDECAR_PREFIX}{name}");
-                let value = parameters.get(&key)?.clone();
-                Some((key, value))
-            });
         let name_prefix = optional(parameters, "volumeNamePrefix")?;
         if let Some(prefix) = name_prefix {
-            check_prefix(prefix)?;
+            check_prefix("volumeNamePrefix", prefix, MAX_PREFIX)?;
         }
         Ok(Self {
             cluster_id: needed(parameters, "clusterID")?,
@@ -77,7 +70,7 @@ impl Parameters {
             pvc_namespace: parameters
                 .get(&format!("{SIDECAR_PREFIX}pvc/namespace"))
                 .cloned(),
-            metadata: metadata.collect(),
+            metadata: sidecars(parameters, &["pvc/name", "pvc/namespace", "pv/name"]),
             context: context
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),
@@ -110,22 +103,22 @@ fn check_unserved(parameters: &BTreeMap<String, String>) -> Result<(), Error> {
 
 /// The prefix becomes the start of a directory's name; `%` is refused because the manager makes of it
 /// a subvolume that it can neither use nor remove.
-fn check_prefix(prefix: &str) -> Result<(), Error> {
+pub(super) fn check_prefix(parameter: &str, prefix: &str, longest: usize) -> Result<(), Error> {
     let refused = |char: &char| matches!(char, '/' | '%') || char.is_control();
     if let Some(char) = prefix.chars().find(refused) {
         let why = format!(
-            "`{}` contains `{}`, which no subvolume name can",
+            "`{}` contains `{}`, which no name of a subvolume or snapshot can",
             prefix.escape_debug(),
             char.escape_debug()
         );
-        return Err(invalid("volumeNamePrefix", why));
+        return Err(invalid(parameter, why));
     }
-    if prefix.len() > MAX_PREFIX {
+    if prefix.len() > longest {
         let why = format!(
-            "has {} bytes; with the uuid behind it, the name of a directory has room for {MAX_PREFIX}",
+            "has {} bytes; with the uuid behind it, the name of a directory has room for {longest}",
             prefix.len()
         );
-        return Err(invalid("volumeNamePrefix", why));
+        return Err(invalid(parameter, why));
     }
     Ok(())
 }
@@ -147,6 +140,19 @@ fn needed(parameters: &BTreeMap<String, String>, name: &'static str) -> Result<S
         |key| format!("missing required field {name}; the StorageClass has `{key}`"),
     );
     Err(invalid(name, why))
+}
+
+/// Those of the sidecars' own parameters that have these names.
+pub(super) fn sidecars(
+    parameters: &BTreeMap<String, String>,
+    names: &[&str],
+) -> BTreeMap<String, String> {
+    let found = names.iter().filter_map(|name| {
+        let key = format!("{SIDECAR_PREFIX}{name}");
+        let value = parameters.get(&key)?.clone();
+        Some((key, value))
+    });
+    found.collect()
 }
 
 /// The parameter `name`, if it is there.
@@ -177,14 +183,14 @@ fn boolean(parameters: &BTreeMap<String, String>, name: &str) -> Result<bool, Er
     }
 }
 
-fn warn_of_unknown(parameters: &BTreeMap<String, String>) {
+pub(super) fn warn_of_unknown(parameters: &BTreeMap<String, String>, known: &[&str]) {
     let unknown = parameters.keys().filter(|key| {
         !key.starts_with(SIDECAR_PREFIX)
-            && !KNOWN.contains(&key.as_str())
+            && !known.contains(&key.as_str())
             && *key != TOPOLOGY_CONSTRAINED_POOLS
     });
     for key in unknown {
-        match suggest(key, &KNOWN) {
+        match suggest(key, known) {
             Some(near) => tracing::warn!("parameter `{key}` is unknown, did you mean `{near}`?"),
             None => tracing::warn!("parameter `{key}` is unknown and has no effect"),
         }

@@ -2,14 +2,11 @@
 
 use csi_proto::v1;
 
-use super::{Capability, Error, Parameters, required};
+use super::{Capability, Error, Parameters, check_id, check_name, required};
 use crate::credentials::Credentials;
-use crate::ids::{self, VolumeId};
+use crate::ids::{Volume, VolumeId};
 use crate::mount::Access;
 use crate::size::SizeRange;
-
-/// Longest request name: what a volume's name may have in the CSI specification.
-const MAX_NAME: usize = 128;
 
 /// A CreateVolume request.
 #[derive(Debug)]
@@ -60,7 +57,7 @@ impl CreateVolume {
     /// [`crate::error::Error`] of the kinds that no repeat cures.
     pub fn parse(request: &v1::CreateVolumeRequest) -> Result<Self, crate::error::Error> {
         let name = required("name", &request.name)?;
-        check_name(name)?;
+        check_name::<Volume>(name)?;
         let capabilities = Capability::parse_all(&request.volume_capabilities)?;
         if capabilities
             .iter()
@@ -97,7 +94,7 @@ impl DeleteVolume {
     /// As [`CreateVolume::parse`].
     pub fn parse(request: &v1::DeleteVolumeRequest) -> Result<Self, crate::error::Error> {
         let id = required("volume_id", &request.volume_id)?;
-        check_id(id)?;
+        check_id::<Volume>("volume_id", id)?;
         let Ok(id) = VolumeId::decode(id) else {
             return Ok(Self { volume: None });
         };
@@ -115,7 +112,7 @@ impl ExpandVolume {
     /// As [`CreateVolume::parse`].
     pub fn parse(request: &v1::ControllerExpandVolumeRequest) -> Result<Self, crate::error::Error> {
         let id = required("volume_id", &request.volume_id)?;
-        check_id(id)?;
+        check_id::<Volume>("volume_id", id)?;
         let range = request
             .capacity_range
             .as_ref()
@@ -143,7 +140,7 @@ impl ValidateVolume {
         request: &v1::ValidateVolumeCapabilitiesRequest,
     ) -> Result<Self, crate::error::Error> {
         let id = required("volume_id", &request.volume_id)?;
-        check_id(id)?;
+        check_id::<Volume>("volume_id", id)?;
         if request.volume_capabilities.is_empty() {
             return Err(Error::Missing("volume_capabilities").into());
         }
@@ -153,35 +150,4 @@ impl ValidateVolume {
             credentials: Credentials::from_secrets(&request.secrets)?,
         })
     }
-}
-
-/// Names become omap keys and log fields: the specification's limit and its banned characters.
-fn check_name(name: &str) -> Result<(), Error> {
-    if name.len() > MAX_NAME {
-        let why = format!(
-            "has {} bytes, a volume name has at most {MAX_NAME}",
-            name.len()
-        );
-        return Err(Error::invalid("name", why));
-    }
-    let allowed = |char: char| !char.is_control() || matches!(char, '\t' | '\n' | '\r');
-    match name.chars().find(|char| !allowed(*char)) {
-        Some(char) => Err(Error::invalid(
-            "name",
-            format!("contains the control character {char:?}"),
-        )),
-        None => Ok(()),
-    }
-}
-
-pub(super) fn check_id(id: &str) -> Result<(), Error> {
-    if id.len() > ids::MAX_LEN {
-        let why = format!(
-            "has {} bytes, a volume id has at most {}",
-            id.len(),
-            ids::MAX_LEN
-        );
-        return Err(Error::invalid("volume_id", why));
-    }
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! For each request: its method, what it is about, and what it excludes others by.
 //!
-//! Only what changes something excludes others. The controller goes by the request name or the volume
-//! id; a request for an id also takes the volume's name once the journal has told it.
+//! Only what changes something excludes others. The controller goes by the request name or the id; a
+//! request for an id also takes the name once the journal has told it.
 
 use csi_proto::v1::{self as csi};
 
@@ -49,6 +49,18 @@ rpc!(
 rpc!(
     ValidateVolumeCapabilitiesRequest => ValidateVolumeCapabilitiesResponse,
     "/csi.v1.Controller/ValidateVolumeCapabilities", |request| &request.volume_id, |_| None
+);
+rpc!(
+    CreateSnapshotRequest => CreateSnapshotResponse, "/csi.v1.Controller/CreateSnapshot",
+    |request| &request.name, |request| exclusive(Key::SnapshotName, &request.name)
+);
+rpc!(
+    DeleteSnapshotRequest => DeleteSnapshotResponse, "/csi.v1.Controller/DeleteSnapshot",
+    |request| &request.snapshot_id, |request| exclusive(Key::Snapshot, &request.snapshot_id)
+);
+rpc!(
+    GetSnapshotRequest => GetSnapshotResponse, "/csi.v1.Controller/GetSnapshot",
+    |request| &request.snapshot_id, |_| None
 );
 rpc!(
     ControllerGetCapabilitiesRequest => ControllerGetCapabilitiesResponse,

@@ -429,19 +429,19 @@ const PARAMETERS: &[Case<CreateVolumeRequest>] = &[
         "volumeNamePrefix with a slash",
         |r| set(r, "volumeNamePrefix", "team/a-"),
         InvalidArgument,
-        "`parameters.volumeNamePrefix`: `team/a-` contains `/`, which no subvolume name can",
+        "`parameters.volumeNamePrefix`: `team/a-` contains `/`, which no name of a subvolume or snapshot can",
     ),
     case(
         "volumeNamePrefix with a percent sign",
         |r| set(r, "volumeNamePrefix", "100%-"),
         InvalidArgument,
-        "`parameters.volumeNamePrefix`: `100%-` contains `%`, which no subvolume name can",
+        "`parameters.volumeNamePrefix`: `100%-` contains `%`, which no name of a subvolume or snapshot can",
     ),
     case(
         "volumeNamePrefix with a control character",
         |r| set(r, "volumeNamePrefix", "a\nb"),
         InvalidArgument,
-        "`parameters.volumeNamePrefix`: `a\\nb` contains `\\n`, which no subvolume name can",
+        "`parameters.volumeNamePrefix`: `a\\nb` contains `\\n`, which no name of a subvolume or snapshot can",
     ),
     case(
         "long volumeNamePrefix",

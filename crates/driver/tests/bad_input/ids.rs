@@ -8,6 +8,9 @@ pub(crate) const UUID: &str = "4ea1a1f2-7b56-4d0c-9c3e-0f6b8a2d1c3e";
 pub(crate) const STORED: &str =
     "0001-0002-c1-0000000000000001-4ea1a1f2-7b56-4d0c-9c3e-0f6b8a2d1c3e";
 
+/// Name of the snapshot of [`Lab::with_snapshot`](crate::lab::Lab::with_snapshot).
+pub(crate) const SNAPSHOT: &str = "snapshot-1";
+
 /// Its cluster is not in config.json.
 pub(crate) const OTHER_CLUSTER: &str =
     "0001-0002-c2-0000000000000001-4ea1a1f2-7b56-4d0c-9c3e-0f6b8a2d1c3e";

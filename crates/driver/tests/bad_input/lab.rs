@@ -19,7 +19,7 @@ use spirula::{controller, identity};
 use tonic::{Request, Response, Status};
 
 use crate::ids;
-use crate::support::{World, create_request};
+use crate::support::{World, create_request, snapshot_request};
 
 /// Name of the volume of [`Lab::with_volume`].
 pub(crate) const VOLUME: &str = "pvc-1";
@@ -36,6 +36,8 @@ pub(crate) struct Lab {
     pub(crate) world: World,
     /// Of the volume of [`Lab::with_volume`].
     pub(crate) volume_id: String,
+    /// Of the snapshot of [`Lab::with_snapshot`].
+    pub(crate) snapshot_id: String,
     pub(crate) identity: identity::Service,
     pub(crate) controller: controller::Service,
     pub(crate) node: node::Service,
@@ -76,6 +78,7 @@ impl Lab {
         Self {
             world,
             volume_id: String::new(),
+            snapshot_id: String::new(),
             controller: controller::Service::new(controller, Arc::clone(&frame)),
             node: node::Service::new(Arc::new(node), Arc::clone(&frame)),
             mounts,
@@ -132,6 +135,15 @@ impl Lab {
         lab
     }
 
+    /// With a volume of 2 GiB and a snapshot of it; see [`ids::SNAPSHOT`].
+    pub(crate) fn with_snapshot() -> Self {
+        let mut lab = Self::with_volume();
+        let request = snapshot_request(ids::SNAPSHOT, &lab.volume_id);
+        let answer = lab.run(lab.controller.create_snapshot(Request::new(request)));
+        lab.snapshot_id = answer.unwrap().snapshot.unwrap().snapshot_id;
+        lab
+    }
+
     /// With a volume of 2 GiB.
     pub(crate) fn with_volume() -> Self {
         Self::with_volume_of(|_| {})
@@ -155,6 +167,10 @@ impl Lab {
         let mut objects = self.world.memory.objects();
         // Harmless: the directory of the journal, when nothing is in it.
         objects.retain(|_, object| !object.omap.is_empty());
+        // Nor does it matter that a name was reserved and given back.
+        for object in objects.values_mut() {
+            object.version = 0;
+        }
         let subvolumes = self.world.memory.subvolumes();
         format!("{subvolumes:?} {objects:?} {:?}", self.mounts.remains())
     }

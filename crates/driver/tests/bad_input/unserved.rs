@@ -26,10 +26,7 @@ pub(crate) fn run(report: &mut Report) {
         report,
         controller_publish_volume: ControllerPublishVolumeRequest,
         controller_unpublish_volume: ControllerUnpublishVolumeRequest,
-        create_snapshot: CreateSnapshotRequest,
-        delete_snapshot: DeleteSnapshotRequest,
         list_snapshots: ListSnapshotsRequest,
-        get_snapshot: GetSnapshotRequest,
         controller_modify_volume: ControllerModifyVolumeRequest,
     );
 }

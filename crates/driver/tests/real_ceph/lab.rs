@@ -169,7 +169,9 @@ impl Lab {
     pub(crate) fn expect_empty(&self, when: &str) {
         assert_eq!(self.subvolumes(), Vec::<String>::new(), "subvolumes {when}");
         let mut journal = self.journal();
-        journal.retain(|object, keys| !(object.starts_with("csi.volumes.") && keys.is_empty()));
+        let directory =
+            |object: &str| object.starts_with("csi.volumes.") || object.starts_with("csi.snaps.");
+        journal.retain(|object, keys| !(directory(object) && keys.is_empty()));
         assert!(journal.is_empty(), "journal {when}: {journal:#?}");
     }
 

@@ -212,6 +212,32 @@ impl Process {
         })
     }
 
+    pub(crate) fn snapshot(&self, name: &str, volume_id: &str) -> End<csi::Snapshot> {
+        let request = snapshot_request(name, volume_id);
+        let end = self
+            .call(|service| async move { service.create_snapshot(Request::new(request)).await });
+        match end {
+            End::Answered(answer) => End::Answered(answer.map(|answer| answer.snapshot.unwrap())),
+            End::Killed => End::Killed,
+        }
+    }
+
+    pub(crate) fn delete_snapshot(&self, snapshot_id: &str) -> End<csi::DeleteSnapshotResponse> {
+        let request = csi::DeleteSnapshotRequest {
+            snapshot_id: snapshot_id.to_owned(),
+            secrets: secrets(),
+        };
+        self.call(|service| async move { service.delete_snapshot(Request::new(request)).await })
+    }
+
+    pub(crate) fn get_snapshot(&self, snapshot_id: &str) -> End<csi::GetSnapshotResponse> {
+        let request = csi::GetSnapshotRequest {
+            snapshot_id: snapshot_id.to_owned(),
+            secrets: secrets(),
+        };
+        self.call(|service| async move { service.get_snapshot(Request::new(request)).await })
+    }
+
     pub(crate) fn validate(&self, volume_id: &str) -> End<csi::ValidateVolumeCapabilitiesResponse> {
         let request = csi::ValidateVolumeCapabilitiesRequest {
             volume_id: volume_id.to_owned(),
@@ -288,6 +314,24 @@ pub(crate) fn create_request(name: &str, gib: i64) -> csi::CreateVolumeRequest {
             limit_bytes: 0,
         }),
         volume_capabilities: vec![mount_capability(Mode::MultiNodeMultiWriter)],
+        parameters: parameters
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+        secrets: secrets(),
+        ..Default::default()
+    }
+}
+
+pub(crate) fn snapshot_request(name: &str, volume_id: &str) -> csi::CreateSnapshotRequest {
+    let parameters = [
+        ("clusterID", "c1"),
+        ("csi.storage.k8s.io/volumesnapshot/name", "nightly"),
+        ("csi.storage.k8s.io/volumesnapshot/namespace", "shop"),
+        ("csi.storage.k8s.io/volumesnapshotcontent/name", name),
+    ];
+    csi::CreateSnapshotRequest {
+        source_volume_id: volume_id.to_owned(),
+        name: name.to_owned(),
         parameters: parameters
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),

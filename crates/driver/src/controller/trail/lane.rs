@@ -10,10 +10,9 @@ use futures::StreamExt as _;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Job;
+use super::job::{Job, Whose};
 use crate::backend::Session;
-use crate::ids::{Volume, VolumeUuid};
-use crate::journal::Entry;
+use crate::journal::{Entry, Journal, Kind};
 
 /// Jobs in memory; what comes beyond stays in the journal and is looked up when these are done.
 const MOST_JOBS: usize = 10_000;
@@ -27,7 +26,7 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 const MOST_FAILURES: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
-/// Volumes worked on at once: the manager works off one command after the other, and this way has the
+/// Jobs worked on at once: the manager works off one command after the other, and this way has the
 /// next one at hand.
 const AT_ONCE: usize = 2;
 /// Records read at once while looking for pending metadata.
@@ -41,7 +40,7 @@ pub(super) struct Lane {
     left: watch::Sender<usize>,
     requests: watch::Sender<Requests>,
     draining: AtomicBool,
-    /// This Ceph release has no subvolume metadata.
+    /// This Ceph release has no metadata.
     unsupported: AtomicBool,
 }
 
@@ -49,11 +48,14 @@ pub(super) struct Lane {
 struct Jobs {
     queue: VecDeque<Job>,
     /// What the workers have in hand, and whether it was forgotten meanwhile.
-    current: Vec<(VolumeUuid, bool)>,
+    current: Vec<(Whose, bool)>,
     workers: usize,
     /// Something did not fit: look it up in the journal when the queue is empty.
     overflow: Option<Session>,
 }
+
+/// From a record to the job that it stands for, if something is pending.
+type ToJob<K> = fn(&Session, &<K as Kind>::Record) -> Option<Job>;
 
 /// Requests at work.
 #[derive(Debug)]
@@ -91,13 +93,13 @@ impl Lane {
         Foreground(Arc::clone(self))
     }
 
-    /// Adds a job unless the volume has one, and sees to it that somebody works.
+    /// Adds a job unless there is one for the same thing, and sees to it that somebody works.
     pub(super) fn push(self: &Arc<Self>, job: Job) {
         if self.unsupported.load(Ordering::Relaxed) {
             return;
         }
         let mut jobs = self.lock();
-        if jobs.has(&job.record.uuid) {
+        if jobs.has(&job.whose) {
             return;
         }
         if jobs.queue.len() >= MOST_JOBS {
@@ -112,11 +114,11 @@ impl Lane {
         }
     }
 
-    pub(super) fn forget(&self, uuid: &VolumeUuid) {
+    pub(super) fn forget(&self, whose: &Whose) {
         let mut jobs = self.lock();
-        jobs.queue.retain(|job| job.record.uuid != *uuid);
+        jobs.queue.retain(|job| job.whose != *whose);
         for (current, forgotten) in &mut jobs.current {
-            *forgotten |= current == uuid;
+            *forgotten |= current == whose;
         }
         self.left.send_replace(jobs.len());
     }
@@ -124,7 +126,10 @@ impl Lane {
     /// Looks in the journal for records with pending metadata.
     pub(super) fn resume(self: Arc<Self>, session: Session) {
         tokio::spawn(async move {
-            if let Err(error) = self.scan(&session).await {
+            let volumes = self.scan(&session, &session.journal, Job::of_volume);
+            let snapshots = self.scan(&session, &session.snapshot_journal, Job::of_snapshot);
+            let (volumes, snapshots) = tokio::join!(volumes, snapshots);
+            if let Err(error) = volumes.and(snapshots) {
                 tracing::warn!("pending metadata could not be looked up: {error}");
             }
         });
@@ -142,15 +147,20 @@ impl Lane {
         *self.left.borrow()
     }
 
-    async fn scan(self: &Arc<Self>, session: &Session) -> Result<(), crate::journal::Error> {
+    async fn scan<K: Kind>(
+        self: &Arc<Self>,
+        session: &Session,
+        journal: &Journal<K>,
+        job: ToJob<K>,
+    ) -> Result<(), crate::journal::Error> {
         let mut after = String::new();
         loop {
             let cx = Context::with_timeout(COMMAND_LIMIT);
-            let page = session.journal.page(&cx, &after, usize::MAX).await?;
+            let page = journal.page(&cx, &after, usize::MAX).await?;
             let lookups = page
                 .entries
                 .into_iter()
-                .map(|entry| self.resume_entry(&cx, session, entry));
+                .map(|entry| self.resume_entry(&cx, session, journal, job, entry));
             futures::stream::iter(lookups)
                 .buffer_unordered(LOOKUPS)
                 .collect::<Vec<()>>()
@@ -162,12 +172,21 @@ impl Lane {
         }
     }
 
-    async fn resume_entry(self: &Arc<Self>, cx: &Context, session: &Session, entry: Entry<Volume>) {
-        match session.journal.lookup(cx, &entry.uuid).await {
-            Ok(Some(record)) if !record.pending_metadata.is_empty() => {
-                self.push(Job::new(session, &record));
+    async fn resume_entry<K: Kind>(
+        self: &Arc<Self>,
+        cx: &Context,
+        session: &Session,
+        journal: &Journal<K>,
+        job: ToJob<K>,
+        entry: Entry<K>,
+    ) {
+        match journal.lookup(cx, &entry.uuid).await {
+            Ok(Some(record)) => {
+                if let Some(job) = job(session, &record) {
+                    self.push(job);
+                }
             }
-            Ok(_) => {}
+            Ok(None) => {}
             Err(error) => tracing::warn!("pending metadata of {}: {error}", entry.uuid),
         }
     }
@@ -175,20 +194,20 @@ impl Lane {
     /// Works until no job is left.
     async fn work(self: Arc<Self>) {
         while let Some(mut job) = self.next() {
-            let uuid = job.record.uuid.clone();
+            let whose = job.whose.clone();
             let mut again = None;
             if let Err(error) = self.run(&job).await {
                 job.failures += 1;
                 if job.failures < MOST_FAILURES {
-                    tracing::warn!("metadata of {uuid} will be tried again: {error}");
+                    tracing::warn!("metadata of {whose} will be tried again: {error}");
                     tokio::time::sleep(pause(job.failures)).await;
                     again = Some(job);
                 } else {
-                    tracing::warn!("metadata of {uuid} is left to the next process: {error}");
+                    tracing::warn!("metadata of {whose} is left to the next process: {error}");
                 }
             }
             let mut jobs = self.lock();
-            jobs.put_down(&uuid, again);
+            jobs.put_down(&whose, again);
             self.left.send_replace(jobs.len());
         }
     }
@@ -197,7 +216,7 @@ impl Lane {
     fn next(self: &Arc<Self>) -> Option<Job> {
         let mut jobs = self.lock();
         if let Some(job) = jobs.queue.pop_front() {
-            jobs.current.push((job.record.uuid.clone(), false));
+            jobs.current.push((job.whose.clone(), false));
             return Some(job);
         }
         jobs.workers -= 1;
@@ -208,35 +227,33 @@ impl Lane {
     }
 
     async fn run(&self, job: &Job) -> Result<(), crate::journal::Error> {
-        let at = job.session.subvolume(&job.record);
-        for (key, value) in job.pending() {
+        for (key, value) in &job.pending {
             self.quiet(job).await;
-            if self.lock().is_forgotten(&job.record.uuid) {
+            if self.lock().is_forgotten(&job.whose) {
                 return Ok(());
             }
             let cx = Context::with_timeout(COMMAND_LIMIT);
-            match job
-                .session
-                .subvolumes
-                .set_metadata(&cx, &at, key, value)
-                .await
-            {
+            match job.set(&cx, key, value).await {
                 Ok(()) => {}
                 // Deleted meanwhile, by us or by others.
-                Err(error) if error.is_not_found() => return Ok(()),
+                Err(error)
+                    if matches!(
+                        error.kind,
+                        ErrorKind::NotFound | ErrorKind::SnapshotNotFound
+                    ) =>
+                {
+                    return Ok(());
+                }
                 Err(error) if error.kind == ErrorKind::Unsupported => {
                     self.unsupported.store(true, Ordering::Relaxed);
-                    tracing::warn!("subvolumes get no metadata: {error}");
+                    tracing::warn!("subvolumes and snapshots get no metadata: {error}");
                     return Ok(());
                 }
                 Err(error) => return Err(error.into()),
             }
         }
         let cx = Context::with_timeout(COMMAND_LIMIT);
-        job.session
-            .journal
-            .metadata_done(&cx, &job.record.uuid)
-            .await
+        job.done(&cx).await
     }
 
     /// Waits for a pause between requests, as long as the job has patience.
@@ -273,19 +290,19 @@ impl Jobs {
         self.queue.len() + self.current.len()
     }
 
-    fn has(&self, uuid: &VolumeUuid) -> bool {
-        self.current.iter().any(|(current, _)| current == uuid)
-            || self.queue.iter().any(|job| job.record.uuid == *uuid)
+    fn has(&self, whose: &Whose) -> bool {
+        self.current.iter().any(|(current, _)| current == whose)
+            || self.queue.iter().any(|job| job.whose == *whose)
     }
 
-    fn is_forgotten(&self, uuid: &VolumeUuid) -> bool {
-        self.current.contains(&(uuid.clone(), true))
+    fn is_forgotten(&self, whose: &Whose) -> bool {
+        self.current.contains(&(whose.clone(), true))
     }
 
     /// Lets go of a job; one to be done again goes behind the others, unless it was forgotten meanwhile.
-    fn put_down(&mut self, uuid: &VolumeUuid, again: Option<Job>) {
-        let again = again.filter(|_| !self.is_forgotten(uuid));
-        self.current.retain(|(current, _)| current != uuid);
+    fn put_down(&mut self, whose: &Whose, again: Option<Job>) {
+        let again = again.filter(|_| !self.is_forgotten(whose));
+        self.current.retain(|(current, _)| current != whose);
         self.queue.extend(again);
     }
 }

@@ -11,7 +11,9 @@ use super::*;
 use crate::backend::Backend;
 use crate::config::Config;
 use crate::credentials::Credentials;
-use crate::journal::{DEFAULT_PREFIX, Details, NewRecord, Reservation};
+use crate::journal::{
+    DEFAULT_PREFIX, Details, NewRecord, NewSnapshot, Reservation, SnapshotDetails,
+};
 
 #[derive(Debug)]
 struct MemoryConnect(Memory, Faults);
@@ -93,6 +95,46 @@ impl Fixture {
         record
     }
 
+    /// A snapshot of `of` with one key pending.
+    async fn snapshot(&self, name: &str, of: &Record) -> SnapshotRecord {
+        let at = self.session.subvolume(of);
+        let new = NewSnapshot {
+            source: at.name,
+            details: SnapshotDetails {
+                group: at.group,
+                taken: None,
+            },
+            pending_metadata: [("content".to_owned(), name.to_owned())].into(),
+            ..NewSnapshot::default()
+        };
+        let journal = &self.session.snapshot_journal;
+        let reservation = journal.reserve(&self.cx, name, &new).await.unwrap();
+        let Reservation::New(record) = reservation else {
+            panic!("{reservation:?}")
+        };
+        let at = self.session.snapshot(&record);
+        let snapshots = &self.session.snapshots;
+        snapshots.create(&self.cx, &at).await.unwrap();
+        record
+    }
+
+    /// The metadata of all snapshots, and whether anything is pending for one of `records`.
+    async fn snapshots(&self, records: &[SnapshotRecord]) -> (Vec<String>, bool) {
+        let mut metadata = Vec::new();
+        for (_, state) in self.memory.subvolumes() {
+            let snapshots = state.snapshots.into_values();
+            metadata.extend(snapshots.filter_map(|mut state| state.metadata.remove("content")));
+        }
+        metadata.sort();
+        let mut pending = false;
+        for record in records {
+            let journal = &self.session.snapshot_journal;
+            let read = journal.lookup(&self.cx, &record.uuid).await.unwrap();
+            pending |= read.is_some_and(|read| !read.pending_metadata.is_empty());
+        }
+        (metadata, pending)
+    }
+
     fn metadata(&self) -> Vec<Option<String>> {
         let subvolumes = self.memory.subvolumes().into_iter();
         subvolumes
@@ -129,6 +171,35 @@ async fn what_is_pushed_is_set_and_struck_off() {
     assert_eq!(fixture.metadata(), [Some("a".to_owned())]);
     assert!(!fixture.pending(&record).await);
     assert_eq!(fixture.sets(), 1);
+}
+
+/// Snapshots have a trail as volumes have, also after a process has died.
+#[tokio::test(start_paused = true)]
+async fn snapshots_are_followed_as_well() {
+    let fixture = Fixture::new().await;
+    let volume = fixture.volume("v").await;
+    let mut records = Vec::new();
+    for name in ["a", "b", "c", "d"] {
+        records.push(fixture.snapshot(name, &volume).await);
+    }
+    let trail = Trail::default();
+    trail.push_snapshot(&fixture.session, &records[0]);
+    trail.push_snapshot(&fixture.session, &records[1]);
+    trail.forget(&records[1].uuid);
+    trail.drain(LONG).await;
+    let expected = (vec!["a".to_owned()], false);
+    assert_eq!(fixture.snapshots(&records[..1]).await, expected);
+
+    // Deleted meanwhile, which is no failure.
+    let at = fixture.session.snapshot(&records[3]);
+    let snapshots = &fixture.session.snapshots;
+    snapshots.remove(&fixture.cx, &at).await.unwrap();
+    let next = Trail::default();
+    drop(next.foreground(&fixture.session));
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let expected = (["a", "b", "c"].map(str::to_owned).to_vec(), false);
+    assert_eq!(fixture.snapshots(&records[..3]).await, expected);
+    assert_eq!(fixture.metadata(), [Some("v".to_owned())]);
 }
 
 #[tokio::test(start_paused = true)]

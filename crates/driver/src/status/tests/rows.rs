@@ -243,6 +243,49 @@ pub(super) fn volumes() -> Vec<Row> {
             "volume `pvc-1` exists already and has 7 bytes; delete it or ask by another name",
         ),
         (
+            Error::OtherSource {
+                name: "snapshot-1".to_owned(),
+                source_name: "csi-vol-1".to_owned(),
+                asked: "csi-vol-2".to_owned(),
+            },
+            Code::AlreadyExists,
+            "snapshot `snapshot-1` exists already, of `csi-vol-1` and not of `csi-vol-2`; delete it or \
+             ask by another name",
+        ),
+        (
+            Error::SnapshotLimit {
+                volume: "v".to_owned(),
+                count: 100,
+                source: ceph::Error::answered(
+                    "mgr command `fs subvolume snapshot create`",
+                    31,
+                    "error in mkdir",
+                ),
+            },
+            Code::ResourceExhausted,
+            "mgr command `fs subvolume snapshot create`: too many snapshots (errno 31): error in mkdir; \
+             the volume `v` has 100 snapshots and Ceph allows no more to a directory \
+             (mds_max_snaps_per_dir); delete some of them",
+        ),
+        (
+            Error::PendingClones {
+                id: "s".to_owned(),
+                clones: vec!["csi-vol-1".to_owned(), "csi-vol-2".to_owned()],
+            },
+            Code::FailedPrecondition,
+            "snapshot `s` cannot be deleted yet, because volumes are being made of it (csi-vol-1, \
+             csi-vol-2); wait until they are complete, or delete them",
+        ),
+        (
+            Error::PendingClones {
+                id: "s".to_owned(),
+                clones: Vec::new(),
+            },
+            Code::FailedPrecondition,
+            "snapshot `s` cannot be deleted yet, because volumes are being made of it; wait until they \
+             are complete, or delete them",
+        ),
+        (
             Error::BeyondLimit { quota: 7 },
             Code::OutOfRange,
             "the volume has 7 bytes already, more than `capacity_range.limit_bytes` admits, and volumes \

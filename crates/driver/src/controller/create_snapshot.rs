@@ -1,0 +1,259 @@
+//! CreateSnapshot: a name becomes a snapshot, exactly one, whatever fails and however often it is asked.
+//!
+//! | code | when | what the sidecar does |
+//! |---|---|---|
+//! | INVALID_ARGUMENT | a field, parameter or secret is wrong; the volume shows a snapshot itself | final |
+//! | NOT_FOUND | no such volume | final |
+//! | ALREADY_EXISTS | the name has a snapshot of another volume | final |
+//! | RESOURCE_EXHAUSTED | the volume has as many snapshots as Ceph allows | asks again |
+//! | FAILED_PRECONDITION | config.json lacks the cluster of the volume | final; asks again with back-off |
+//! | ABORTED, DEADLINE_EXCEEDED, UNAVAILABLE | may still be going on | asks again with the same name |
+//!
+//! As for volumes, a call that could not take the snapshot gives the name back before a final answer.
+//!
+//! Snapshots of one volume are taken beside each other; while one is, the volume is neither expanded
+//! nor deleted.
+
+use ceph::{Context, ErrorKind};
+use csi_proto::v1::{CreateSnapshotRequest, CreateSnapshotResponse};
+
+use super::{Controller, snapshot};
+use crate::backend::Session;
+use crate::error::Error;
+use crate::ids::SnapshotUuid;
+use crate::journal::{NewSnapshot, Record, Reservation, SnapshotDetails, SnapshotRecord, Taken};
+use crate::operations::{Held, Key};
+use crate::request::CreateSnapshot;
+
+/// Serves the request.
+pub(super) async fn run(
+    controller: &Controller,
+    cx: &Context,
+    held: &Held,
+    request: &CreateSnapshotRequest,
+) -> Result<CreateSnapshotResponse, Error> {
+    let request = CreateSnapshot::parse(request)?;
+    let source = &request.source;
+    let _source = held.share(Key::Volume(source.clone()))?;
+    let (session, parent) = controller
+        .open_record(cx, source, &request.credentials)
+        .await?;
+    check_source(source, &parent)?;
+    let _foreground = controller.trail.foreground(&session);
+    let new = new_snapshot(controller, &session, &request, &parent);
+    let taken = take(cx, &session, &request, &new).await;
+    let (record, taken) = taken.map_err(|error| session.explain(error))?;
+    controller.trail.push_snapshot(&session, &record);
+    let answer = snapshot::message(&session, &record, taken)?;
+    Ok(CreateSnapshotResponse {
+        snapshot: Some(answer),
+    })
+}
+
+fn check_source(id: &str, parent: &Record) -> Result<(), Error> {
+    if let Some(snapshot) = &parent.backing_snapshot {
+        let why = format!(
+            "the volume `{id}` only shows the snapshot `{snapshot}` and never changes; use that snapshot"
+        );
+        return Err(crate::request::Error::invalid("source_volume_id", why).into());
+    }
+    super::check_served(parent)
+}
+
+fn new_snapshot(
+    controller: &Controller,
+    session: &Session,
+    request: &CreateSnapshot,
+    parent: &Record,
+) -> NewSnapshot {
+    let at = session.subvolume(parent);
+    NewSnapshot {
+        name_prefix: request.name_prefix.clone(),
+        source: at.name,
+        owner: parent.owner.clone(),
+        details: SnapshotDetails {
+            group: at.group,
+            taken: None,
+        },
+        pending_metadata: controller.settings.metadata(&request.metadata),
+    }
+}
+
+/// Takes the snapshot, or finds it.
+async fn take(
+    cx: &Context,
+    session: &Session,
+    request: &CreateSnapshot,
+    new: &NewSnapshot,
+) -> Result<(SnapshotRecord, Taken), Error> {
+    let journal = &session.snapshot_journal;
+    let record = match journal.reserve(cx, &request.name, new).await? {
+        Reservation::New(record) => record,
+        Reservation::Found(record) => {
+            if record.source != new.source {
+                return Err(Error::OtherSource {
+                    name: request.name.clone(),
+                    source_name: record.source,
+                    asked: new.source.clone(),
+                });
+            }
+            match snapshot::taken(cx, session, &record).await {
+                Ok(taken) => {
+                    note(cx, session, &record, taken).await?;
+                    return Ok((record, taken));
+                }
+                // Cut short before the snapshot, or deleted half way: it is as good as new.
+                Err(error) if error.kind == ErrorKind::SnapshotNotFound => {
+                    journal.renew(cx, record, new).await?
+                }
+                Err(error) if error.is_not_found() => {
+                    journal.release(cx, &record).await?;
+                    return Err(no_volume(cx, session, request, &error).await);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    };
+    make(cx, session, request, record).await
+}
+
+/// Takes the snapshot of a reservation, or gives the reservation back.
+async fn make(
+    cx: &Context,
+    session: &Session,
+    request: &CreateSnapshot,
+    record: SnapshotRecord,
+) -> Result<(SnapshotRecord, Taken), Error> {
+    let at = session.snapshot(&record);
+    // The manager works off one command after the other: the second is on its way while it does the first.
+    let (volume, created) = tokio::join!(
+        session.subvolumes.info(cx, &at.of),
+        session.snapshots.create(cx, &at)
+    );
+    let begun = !matches!(&created, Err(error) if is_refusal(error));
+    let made = async {
+        let info = match created {
+            // At its limit Ceph refuses also what exists, made by another process just now.
+            Err(full) if full.kind == ErrorKind::TooManySnapshots => {
+                session.snapshots.info(cx, &at).await.map_err(|_| full)?
+            }
+            created => {
+                created?;
+                session.snapshots.info(cx, &at).await?
+            }
+        };
+        Ok(Taken::new(info.created_at, volume?.quota))
+    };
+    match made.await {
+        Ok(taken) => {
+            note(cx, session, &record, taken).await?;
+            Ok((record, taken))
+        }
+        Err(error) => {
+            if begun {
+                give_back(cx, session, &record, &error).await?;
+            } else {
+                session.snapshot_journal.release(cx, &record).await?;
+            }
+            Err(refusal(cx, session, request, &at.of, error).await)
+        }
+    }
+}
+
+/// Notes what a repeat has to answer, whatever becomes of the volume.
+async fn note(
+    cx: &Context,
+    session: &Session,
+    record: &SnapshotRecord,
+    taken: Taken,
+) -> Result<(), Error> {
+    let noted = record.details.as_ref().and_then(|details| details.taken);
+    if noted == Some(taken) {
+        return Ok(());
+    }
+    let details = SnapshotDetails {
+        group: session.source(record).group,
+        taken: Some(taken),
+    };
+    let journal = &session.snapshot_journal;
+    Ok(journal.note(cx, &record.uuid, &details).await?)
+}
+
+/// Removes what may have been made, and gives the name back, after a failure that the sidecar takes as
+/// final and nobody else will clean up after. Where the effect is unknown, or cannot be undone, the
+/// reservation stays for the repeat.
+async fn give_back(
+    cx: &Context,
+    session: &Session,
+    record: &SnapshotRecord,
+    error: &ceph::Error,
+) -> Result<(), Error> {
+    let unknown_effect = matches!(
+        error.kind,
+        ErrorKind::TimedOut | ErrorKind::Unreachable | ErrorKind::Busy | ErrorKind::Locked
+    );
+    if unknown_effect {
+        return Ok(());
+    }
+    match snapshot::remove(cx, session, record).await {
+        Ok(()) => Ok(session.snapshot_journal.release(cx, record).await?),
+        Err(removal) => {
+            tracing::warn!("{error}; and what was made could not be removed: {removal}");
+            Ok(())
+        }
+    }
+}
+
+/// Whether Ceph did not even begin.
+fn is_refusal(error: &ceph::Error) -> bool {
+    matches!(
+        error.kind,
+        ErrorKind::NotFound
+            | ErrorKind::GroupNotFound
+            | ErrorKind::NotReady
+            | ErrorKind::PermissionDenied
+            | ErrorKind::TooManySnapshots
+            | ErrorKind::Unsupported
+    )
+}
+
+/// What a refused snapshot means for the one who asked for it.
+async fn refusal(
+    cx: &Context,
+    session: &Session,
+    request: &CreateSnapshot,
+    of: &ceph::Subvolume,
+    error: ceph::Error,
+) -> Error {
+    if error.kind == ErrorKind::TooManySnapshots {
+        return match session.snapshots.list(cx, of).await {
+            Ok(snapshots) => Error::SnapshotLimit {
+                volume: request.source.clone(),
+                count: snapshots.len(),
+                source: error,
+            },
+            Err(_) => error.into(),
+        };
+    }
+    if error.is_not_found() {
+        return no_volume(cx, session, request, &error).await;
+    }
+    error.into()
+}
+
+async fn no_volume(
+    cx: &Context,
+    session: &Session,
+    request: &CreateSnapshot,
+    error: &ceph::Error,
+) -> Error {
+    let id = request.source.clone();
+    let mut why = error.to_string();
+    // Ids of volumes and snapshots look alike.
+    if let Some(uuid) = SnapshotUuid::at_end_of(&id)
+        && let Ok(Some(_)) = session.snapshot_journal.lookup(cx, &uuid).await
+    {
+        "it is the id of a snapshot".clone_into(&mut why);
+    }
+    Error::NoVolume { id, why }
+}

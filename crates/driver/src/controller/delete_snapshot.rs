@@ -1,0 +1,99 @@
+//! DeleteSnapshot: the snapshot goes first, then the directory key, then the record; so a repeat after
+//! any interruption still knows what there is to do.
+//!
+//! | code | when | what the sidecar does |
+//! |---|---|---|
+//! | OK | the snapshot is gone, was gone, or never was one of this driver | forgets it |
+//! | INVALID_ARGUMENT | no id, or no usable secrets | asks again with back-off |
+//! | FAILED_PRECONDITION | volumes are being made of it; config.json lacks its cluster | asks again with back-off |
+//! | ABORTED, DEADLINE_EXCEEDED, UNAVAILABLE | may still be going on | asks again |
+//!
+//! The last snapshot of a volume that was deleted before takes with it what Ceph retained of the volume.
+
+use ceph::{Context, ErrorKind};
+use csi_proto::v1::{DeleteSnapshotRequest, DeleteSnapshotResponse};
+
+use super::{Controller, snapshot};
+use crate::backend::Session;
+use crate::error::Error;
+use crate::ids::SnapshotId;
+use crate::journal::SnapshotRecord;
+use crate::operations::{Held, Key};
+use crate::request::DeleteSnapshot;
+
+/// Serves the request.
+pub(super) async fn run(
+    controller: &Controller,
+    cx: &Context,
+    held: &Held,
+    request: &DeleteSnapshotRequest,
+) -> Result<DeleteSnapshotResponse, Error> {
+    let Some((id, credentials)) = DeleteSnapshot::parse(request)?.snapshot else {
+        tracing::warn!("not an id of this driver: nothing to delete");
+        return Ok(DeleteSnapshotResponse {});
+    };
+    let Some(session) = controller.backend.open_id(cx, &id, &credentials).await? else {
+        tracing::warn!(
+            "its file system (id {}) is gone, and the snapshot with it",
+            id.fs_id()
+        );
+        return Ok(DeleteSnapshotResponse {});
+    };
+    let _foreground = controller.trail.foreground(&session);
+    let deleted = delete(controller, cx, held, &session, &id).await;
+    deleted.map_err(|error| session.explain(error))?;
+    Ok(DeleteSnapshotResponse {})
+}
+
+async fn delete(
+    controller: &Controller,
+    cx: &Context,
+    held: &Held,
+    session: &Session,
+    id: &SnapshotId,
+) -> Result<(), Error> {
+    let journal = &session.snapshot_journal;
+    let Some(record) = journal.lookup(cx, id.uuid()).await? else {
+        // An earlier deletion ended after the record, or ceph-csi's did before its key. Without a record
+        // there is no snapshot: the record is there before it, and goes after it.
+        return Ok(journal.release_unrecorded(cx, id.uuid()).await?);
+    };
+    // A repeat of the snapshot's creation must not find it half gone.
+    let name = record.request_name.clone();
+    let _name = name
+        .map(|name| held.also(Key::SnapshotName(name)))
+        .transpose()?;
+    check_served(&record)?;
+    controller.trail.forget(&record.uuid);
+    match snapshot::remove(cx, session, &record).await {
+        Err(error) if error.kind == ErrorKind::PendingClones => {
+            return Err(pending_clones(cx, session, id, &record).await);
+        }
+        removed => removed?,
+    }
+    Ok(journal.release(cx, &record).await?)
+}
+
+fn check_served(record: &SnapshotRecord) -> Result<(), Error> {
+    record.kms_id.as_ref().map_or(Ok(()), |kms| {
+        Err(Error::Unserved {
+            what: format!("a snapshot of an encrypted volume (KMS `{kms}`)"),
+            cure: "use ceph-csi for this snapshot",
+        })
+    })
+}
+
+/// Says who needs the snapshot, if Ceph tells.
+async fn pending_clones(
+    cx: &Context,
+    session: &Session,
+    id: &SnapshotId,
+    record: &SnapshotRecord,
+) -> Error {
+    let info = session.snapshots.info(cx, &session.snapshot(record)).await;
+    let clones = info.map(|info| info.pending_clones);
+    Error::PendingClones {
+        id: id.to_string(),
+        clones: clones.unwrap_or_default(),
+    }
+}

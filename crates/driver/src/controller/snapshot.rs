@@ -1,0 +1,83 @@
+//! What the RPCs about snapshots share: to look at one, to remove one, to tell of one.
+
+use ceph::{Context, ErrorKind};
+use csi_proto::v1;
+use prost_types::Timestamp;
+
+use crate::backend::Session;
+use crate::error::Error;
+use crate::ids::{SnapshotId, VolumeId};
+use crate::journal::{SnapshotRecord, Taken};
+
+const NANOSECONDS: i64 = 1_000_000_000;
+
+/// Looks whether the snapshot exists, and tells how it was taken: as noted, else as Ceph tells now.
+///
+/// # Errors
+/// `SnapshotNotFound` if it does not exist, `NotFound` if its subvolume does not.
+pub(super) async fn taken(
+    cx: &Context,
+    session: &Session,
+    record: &SnapshotRecord,
+) -> ceph::Result<Taken> {
+    let at = session.snapshot(record);
+    let info = session.snapshots.info(cx, &at).await?;
+    if let Some(noted) = record.details.as_ref().and_then(|details| details.taken) {
+        return Ok(noted);
+    }
+    let of = session.subvolumes.info(cx, &at.of).await?;
+    Ok(Taken::new(info.created_at, of.quota))
+}
+
+/// Removes the snapshot. One that is gone, be it with its subvolume, is no error.
+pub(super) async fn remove(
+    cx: &Context,
+    session: &Session,
+    record: &SnapshotRecord,
+) -> ceph::Result<()> {
+    let at = session.snapshot(record);
+    match session.snapshots.remove(cx, &at).await {
+        Err(error)
+            if !matches!(
+                error.kind,
+                ErrorKind::NotFound | ErrorKind::SnapshotNotFound
+            ) =>
+        {
+            Err(error)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells of a snapshot that exists.
+///
+/// # Errors
+/// [`Error::ClusterIdTooLong`], which no id that was handed out once can meet.
+pub(super) fn message(
+    session: &Session,
+    record: &SnapshotRecord,
+    taken: Taken,
+) -> Result<v1::Snapshot, Error> {
+    let (cluster_id, fs_id) = (&session.cluster.cluster_id, session.filesystem.id);
+    let source = record.source_uuid();
+    let source = source.map(|uuid| VolumeId::new(cluster_id, fs_id, uuid));
+    let source = source.transpose()?.map(|id| id.to_string());
+    Ok(v1::Snapshot {
+        size_bytes: taken.size.map_or(0, u64::cast_signed),
+        snapshot_id: SnapshotId::new(cluster_id, fs_id, record.uuid.clone())?.to_string(),
+        source_volume_id: source.unwrap_or_default(),
+        creation_time: Some(timestamp(taken.at)),
+        // A snapshot of CephFS is whole as soon as it exists.
+        ready_to_use: true,
+        group_snapshot_id: String::new(),
+        accessible_topology: Vec::new(),
+    })
+}
+
+fn timestamp(nanoseconds: i64) -> Timestamp {
+    let nanos = nanoseconds.rem_euclid(NANOSECONDS);
+    Timestamp {
+        seconds: nanoseconds.div_euclid(NANOSECONDS),
+        nanos: i32::try_from(nanos).unwrap_or_default(),
+    }
+}
