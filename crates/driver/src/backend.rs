@@ -13,7 +13,7 @@ use crate::config::{ClusterEntry, Config};
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::ids::{self, Id};
-use crate::journal::{Journal, Record, SnapshotRecord};
+use crate::journal::{Journal, Origin, Record, SnapshotRecord};
 use crate::reftracker::RefTracker;
 
 /// Opens file systems for requests; what is shared between them is connections and facts.
@@ -212,6 +212,15 @@ impl Session {
     pub fn source(&self, record: &SnapshotRecord) -> Subvolume {
         let noted = record.details.as_ref().map(|details| &details.group);
         self.subvolume_in(noted, &record.source)
+    }
+
+    /// The snapshot that a volume is copied from; made for the purpose if `origin` names none.
+    pub fn copied(&self, record: &Record, origin: &Origin) -> Snapshot {
+        let made_for_it = || record.subvolume.clone();
+        Snapshot {
+            of: self.subvolume_in(Some(&origin.group), &origin.subvolume),
+            name: origin.snapshot.clone().unwrap_or_else(made_for_it),
+        }
     }
 
     /// A snapshot.

@@ -1,6 +1,8 @@
 //! The controller service: volumes and snapshots come, grow and go.
 
 mod capabilities;
+mod cloners;
+mod copy;
 mod create_snapshot;
 mod create_volume;
 mod delete_snapshot;
@@ -19,6 +21,7 @@ mod own;
 mod provision;
 mod shallow;
 mod snapshot;
+mod source;
 mod trail;
 mod validate_capabilities;
 
@@ -26,6 +29,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloners::Cloners;
 use csi_proto::v1::{self as csi, controller_server};
 pub(crate) use open::check_served;
 use tonic::{Request, Response, Status};
@@ -52,6 +56,7 @@ pub struct Controller {
     own: OwnCredentials,
     trail: Trail,
     directories: listing::Directories,
+    cloners: Cloners,
 }
 
 /// The gRPC face of a [`Controller`].
@@ -84,6 +89,7 @@ impl Controller {
             own: OwnCredentials::default(),
             trail: Trail::default(),
             directories: listing::Directories::default(),
+            cloners: Cloners::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 //! that becomes is decided in [`crate::status`] alone.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::{
     config, credentials, ids, journal, mount, node, operations, own_credentials, reftracker,
@@ -139,6 +140,49 @@ pub enum Error {
         /// Names of their subvolumes, where Ceph tells them.
         clones: Vec<String>,
     },
+    /// The volume is still being made of its source.
+    #[error(
+        "volume `{name}` is being made of {of}: {state} after {age:.1?}; that goes on, and asking again \
+         with the same name waits for it"
+    )]
+    Unfinished {
+        /// Request name.
+        name: String,
+        /// What it is made of.
+        of: journal::Source,
+        /// How far it is.
+        state: String,
+        /// How long ago it was first asked for.
+        age: Duration,
+    },
+    /// Ceph gave up making the volume.
+    #[error(
+        "volume `{name}` could not be made of {of}: Ceph gave the copy up: {text}{}; what there was of \
+         it is removed, and asking again begins anew", Errno(*.errno)
+    )]
+    CopyFailed {
+        /// Request name.
+        name: String,
+        /// What it was made of.
+        of: journal::Source,
+        /// Why, positive, where Ceph told.
+        errno: Option<i32>,
+        /// Ceph's words.
+        text: String,
+    },
+    /// A copy cannot be smaller than what it is a copy of.
+    #[error(
+        "a volume made of {of} has to have at least its {source_bytes} bytes, and {asked} are asked for; \
+         ask for as much or more"
+    )]
+    SmallerThanSource {
+        /// The source.
+        of: journal::Source,
+        /// The quota of the source.
+        source_bytes: u64,
+        /// What was asked for.
+        asked: u64,
+    },
     /// The volume is larger than the limit of the request.
     #[error(
         "the volume has {quota} bytes already, more than `capacity_range.limit_bytes` admits, and \
@@ -188,6 +232,18 @@ pub enum Error {
     /// A defect of the driver.
     #[error("the request made the driver panic, which is a defect of it: {0}")]
     Panicked(String),
+}
+
+/// ` (errno 5)`, or nothing.
+struct Errno(Option<i32>);
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(errno) => write!(f, " (errno {errno})"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// ` (a, b)`, or nothing.

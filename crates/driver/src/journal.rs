@@ -40,7 +40,7 @@ pub use self::fields::Fields;
 pub use self::lookup::{Entry, Page};
 pub use self::reserve::Reservation;
 pub use self::snapshot::{NewSnapshot, SnapshotDetails, SnapshotRecord, Taken};
-pub use self::volume::{DEFAULT_PREFIX, Details, NewRecord, Record};
+pub use self::volume::{DEFAULT_PREFIX, Details, NewRecord, Origin, Record, Source};
 use crate::ids::{self, Uuid, Volume};
 
 /// What the journal can keep: names of objects and keys, and what a record says. All that begins with

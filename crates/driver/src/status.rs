@@ -28,7 +28,9 @@ pub fn code(error: &Error) -> Code {
         | Error::ClusterIdTooLong(_)
         | Error::Credentials(_)
         | Error::UnknownFilesystem(_) => Code::InvalidArgument,
-        Error::Size(_) | Error::BeyondLimit { .. } => Code::OutOfRange,
+        Error::Size(_) | Error::BeyondLimit { .. } | Error::SmallerThanSource { .. } => {
+            Code::OutOfRange
+        }
         Error::Config(error) => of_config(error, Code::InvalidArgument),
         // The request is right, and was once: somebody has to mend config.json.
         Error::ConfigOf { source, .. } => of_config(source, Code::FailedPrecondition),
@@ -40,6 +42,10 @@ pub fn code(error: &Error) -> Code {
         Error::Listing { source, .. } => code(source),
         Error::NoVolume { .. } | Error::NoSnapshot { .. } | Error::NotDynamic(_) => Code::NotFound,
         Error::Incompatible { .. } | Error::OtherSource { .. } => Code::AlreadyExists,
+        Error::CopyFailed { errno, .. } => match errno.map(ErrorKind::of_errno) {
+            Some(ErrorKind::NoSpace) => Code::ResourceExhausted,
+            _ => Code::Internal,
+        },
         Error::SnapshotLimit { .. } => Code::ResourceExhausted,
         Error::Unserved { .. } => Code::Unimplemented,
         Error::Caps { .. } => Code::PermissionDenied,
@@ -56,7 +62,9 @@ pub fn code(error: &Error) -> Code {
         Error::Journal(journal::Error::Contended(_))
         | Error::References(reftracker::Error::Contended(_))
         | Error::Busy(_)
-        | Error::Token => Code::Aborted,
+        | Error::Token
+        // What still goes on: the sidecar asks again, and forgets nothing.
+        | Error::Unfinished { .. } => Code::Aborted,
         Error::Expired(_) => Code::DeadlineExceeded,
         Error::Path(error) => of_path(error),
         Error::Mount(error) => of_mount(error),

@@ -12,6 +12,8 @@
     reason = "a test fails by panicking, and tells what it did"
 )]
 
+#[path = "kill_at_every_step/copies.rs"]
+mod copies;
 #[path = "kill_at_every_step/snapshots.rs"]
 mod snapshots;
 #[allow(dead_code, reason = "each test uses its part of the support")]

@@ -13,6 +13,8 @@
 
 #[path = "real_ceph/concurrency.rs"]
 mod concurrency;
+#[path = "real_ceph/copies.rs"]
+mod copies;
 #[path = "real_ceph/crash.rs"]
 mod crash;
 #[path = "support/driver.rs"]

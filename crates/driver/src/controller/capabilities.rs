@@ -11,6 +11,9 @@ use super::Controller;
 
 const ALWAYS: &[Type] = &[
     Type::CreateDeleteVolume,
+    Type::CreateDeleteSnapshot,
+    Type::GetSnapshot,
+    Type::CloneVolume,
     Type::ExpandVolume,
     Type::SingleNodeMultiWriter,
 ];

@@ -3,11 +3,16 @@
 //! | code | when | what the sidecar does |
 //! |---|---|---|
 //! | INVALID_ARGUMENT | a field, parameter or secret is wrong; unknown clusterID, file system, pool | final; asks again later, as the StorageClass may have been mended |
-//! | OUT_OF_RANGE | no size satisfies the capacity range | final |
-//! | ALREADY_EXISTS | the name has a volume of another size or pool | final |
+//! | NOT_FOUND | no such source | final; asks again with back-off |
+//! | OUT_OF_RANGE | no size satisfies the capacity range, or one less than that of the source | final |
+//! | RESOURCE_EXHAUSTED | no space for the copy, or the source has as many snapshots as Ceph allows | final; asks again with back-off |
+//! | ALREADY_EXISTS | the name has a volume of another size, pool or source | final |
 //! | FAILED_PRECONDITION | no subvolume group, config.json cannot be read | final; asks again with back-off |
 //! | PERMISSION_DENIED | the user lacks capabilities, or its key is wrong | final; asks again with back-off |
 //! | ABORTED, DEADLINE_EXCEEDED, UNAVAILABLE | may still be going on | asks again with the same name, and never forgets the volume |
+//!
+//! A copy of a snapshot or of another volume is waited for, as long as the deadline allows; then the
+//! answer is ABORTED and says how far it is, and the repeat goes on waiting.
 //!
 //! A final answer makes the sidecar forget the name once the PVC is gone. So a call that could not make
 //! the subvolume gives the name back before a final answer; after any other, the reservation waits for
@@ -16,6 +21,7 @@
 use ceph::Context;
 use csi_proto::v1::{CreateVolumeRequest, CreateVolumeResponse, Volume};
 
+use super::provision::Provisioned;
 use super::{Controller, provision};
 use crate::backend::Session;
 use crate::error::Error;
@@ -29,6 +35,7 @@ pub(super) async fn run(
     cx: &Context,
     request: &CreateVolumeRequest,
 ) -> Result<CreateVolumeResponse, Error> {
+    let content_source = request.volume_content_source.clone();
     let request = CreateVolume::parse(request)?;
     let parameters = &request.parameters;
     let session = controller
@@ -45,8 +52,7 @@ pub(super) async fn run(
     id(crate::ids::VolumeUuid::random())?;
 
     let _foreground = controller.trail.foreground(&session);
-    let new = new_record(controller, &session, &request);
-    let made = provision::provision(cx, &session, &request, &new).await;
+    let made = make(controller, cx, &session, &request).await;
     let made = made.map_err(|error| session.explain(error))?;
     controller.trail.push(&session, &made.record);
 
@@ -57,12 +63,25 @@ pub(super) async fn run(
         capacity_bytes: made.quota.map_or(0, u64::cast_signed),
         volume_id: id(made.record.uuid)?.to_string(),
         volume_context,
-        content_source: None,
+        content_source,
         accessible_topology: Vec::new(),
     };
     Ok(CreateVolumeResponse {
         volume: Some(volume),
     })
+}
+
+async fn make(
+    controller: &Controller,
+    cx: &Context,
+    session: &Session,
+    request: &CreateVolume,
+) -> Result<Provisioned, Error> {
+    let mut new = new_record(controller, session, request);
+    if let Some(source) = &request.source {
+        provision::set_origin(cx, session, request, source, &mut new).await?;
+    }
+    provision::provision(cx, session, &controller.cloners, request, &new).await
 }
 
 fn new_record(controller: &Controller, session: &Session, request: &CreateVolume) -> NewRecord {
@@ -77,6 +96,7 @@ fn new_record(controller: &Controller, session: &Session, request: &CreateVolume
             size: request.size.map(|range| range.quota()),
             pool: parameters.pool.clone(),
             group: session.cluster.subvolume_group.clone(),
+            origin: None,
         },
         pending_metadata: controller.settings.metadata(&parameters.metadata),
     }

@@ -11,6 +11,8 @@
 //! A volume that shows a snapshot gives up its reference to it; with the last one a snapshot goes whose
 //! deletion was asked for before.
 //!
+//! A copy that is still being made is cancelled, and the snapshot that was made for it removed.
+//!
 //! Snapshots that CSI knows of never keep a volume: where the subvolume can retain them, it does, and
 //! they go on their own later.
 
@@ -18,7 +20,7 @@ use ceph::subvolume::Removal;
 use ceph::{Context, ErrorKind, Subvolume};
 use csi_proto::v1::{DeleteVolumeRequest, DeleteVolumeResponse};
 
-use super::{Controller, check_served, shallow};
+use super::{Controller, check_served, copy, shallow};
 use crate::backend::Session;
 use crate::error::Error;
 use crate::ids::VolumeUuid;
@@ -69,10 +71,13 @@ async fn delete(
     // No record: an earlier deletion ended after it, or ceph-csi's did before its key.
     let record = record.unwrap_or_else(|| Record::without_journal(uuid));
     check_served(&record)?;
-    match &record.backing_snapshot {
+    match (&record.backing_snapshot, record.unfinished()) {
         // It has no subvolume of its own.
-        Some(snapshot) => shallow::let_go(cx, session, &record, snapshot).await?,
-        None => remove(cx, session, &session.subvolume(&record)).await?,
+        (Some(snapshot), _) => shallow::let_go(cx, session, &record, snapshot).await?,
+        (None, Some(origin)) => {
+            copy::delete(cx, session, &controller.cloners, &record, origin).await?;
+        }
+        (None, None) => remove(cx, session, &session.subvolume(&record)).await?,
     }
     Ok(session.journal.release(cx, &record).await?)
 }
@@ -90,7 +95,32 @@ async fn remove(cx: &Context, session: &Session, at: &Subvolume) -> Result<(), E
         other => other,
     };
     match removed {
+        Err(error) if error.kind == ErrorKind::NotReady => {
+            remove_foreign_copy(cx, session, at).await
+        }
         Err(error) if !error.is_not_found() => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// Removes a clone that is not complete and that ceph-csi began: only Ceph knows what it is made of, and
+/// a snapshot of the clone's own name was made for it.
+async fn remove_foreign_copy(cx: &Context, session: &Session, at: &Subvolume) -> Result<(), Error> {
+    let status = session.clones.status(cx, at).await?;
+    let made_for_it = status.source.filter(|source| source.name == at.name);
+    copy::erase(cx, session, at).await?;
+    if let Some(snapshot) = made_for_it {
+        match session.snapshots.remove(cx, &snapshot).await {
+            Err(error)
+                if !matches!(
+                    error.kind,
+                    ErrorKind::NotFound | ErrorKind::SnapshotNotFound
+                ) =>
+            {
+                return Err(error.into());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }

@@ -89,15 +89,10 @@ async fn expand(
         .resize(cx, &at, wanted)
         .await
         .map_err(absent)?;
-    let pool = record
-        .details
-        .as_ref()
-        .and_then(|details| details.pool.clone());
-    if record.details.is_some() {
+    if let Some(details) = &record.details {
         let details = Details {
             size: Some(wanted),
-            pool,
-            group: at.group,
+            ..details.clone()
         };
         session.journal.note(cx, &record.uuid, &details).await?;
     }

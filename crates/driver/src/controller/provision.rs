@@ -3,9 +3,12 @@
 use ceph::subvolume::{CreateOptions, Removal};
 use ceph::{Context, ErrorKind, Subvolume};
 
+use super::cloners::Cloners;
+use super::copy::Copying;
+use super::source;
 use crate::backend::Session;
 use crate::error::Error;
-use crate::journal::{NewRecord, Record, Reservation};
+use crate::journal::{Details, NewRecord, Record, Reservation, Source};
 use crate::request::CreateVolume;
 
 /// A volume that exists.
@@ -17,17 +20,65 @@ pub(super) struct Provisioned {
     pub(super) quota: Option<u64>,
 }
 
+/// Looks up what the volume shall be a copy of, unless its name is reserved and its record knows: then
+/// the source may be gone already.
+pub(super) async fn set_origin(
+    cx: &Context,
+    session: &Session,
+    request: &CreateVolume,
+    source: &Source,
+    new: &mut NewRecord,
+) -> Result<(), Error> {
+    let known = session.journal.find(cx, &request.name).await?;
+    if let Some(details) = known.and_then(|record| record.details) {
+        check_source(request, &details)?;
+        new.details.origin = details.origin;
+        new.details.size = new.details.size.or(details.size);
+        return Ok(());
+    }
+    let found = source::find(cx, session, request, source).await?;
+    new.details.origin = Some(found.origin);
+    new.details.size = new.details.size.or(found.size);
+    Ok(())
+}
+
 /// Makes the volume, or finds it.
 pub(super) async fn provision(
     cx: &Context,
     session: &Session,
+    cloners: &Cloners,
     request: &CreateVolume,
     new: &NewRecord,
 ) -> Result<Provisioned, Error> {
-    match session.journal.reserve(cx, &request.name, new).await? {
-        Reservation::New(record) => make(cx, session, record, new).await,
-        Reservation::Found(record) => find(cx, session, request, new, record).await,
+    let (record, is_new) = match session.journal.reserve(cx, &request.name, new).await? {
+        Reservation::New(record) => (record, true),
+        Reservation::Found(record) => (record, false),
+    };
+    if let Some(details) = &record.details {
+        check_source(request, details)?;
     }
+    match &new.details.origin {
+        Some(origin) if !is_complete(&record) => {
+            check_prefix(request, new, &record)?;
+            let copying = Copying {
+                cx,
+                session,
+                cloners,
+                request,
+                new,
+                origin,
+            };
+            copying.complete(record, !is_new).await
+        }
+        _ if is_new => make(cx, session, record, new).await,
+        _ => find(cx, session, request, new, record).await,
+    }
+}
+
+/// Whether the record says that its volume was a whole copy once.
+fn is_complete(record: &Record) -> bool {
+    let origin = record.details.as_ref().and_then(|d| d.origin.as_ref());
+    origin.is_some_and(|origin| origin.complete)
 }
 
 /// The volume of an earlier call, which may have been cut short after the reservation.
@@ -72,7 +123,7 @@ async fn find(
             path,
             quota,
         }),
-        Err(error) if error.is_not_found() => {
+        Err(error) if error.is_not_found() && new.details.origin.is_none() => {
             // Cut short before the subvolume, or deleted half way: it is as good as new.
             let record = session.journal.renew(cx, record, new).await?;
             make(cx, session, record, new).await
@@ -154,7 +205,7 @@ async fn give_back(
 }
 
 /// What a refused creation means for the one who wrote the StorageClass.
-fn refusal(error: ceph::Error, at: &Subvolume, new: &NewRecord) -> Error {
+pub(super) fn refusal(error: ceph::Error, at: &Subvolume, new: &NewRecord) -> Error {
     match (error.kind, &new.details.pool) {
         (ErrorKind::GroupNotFound, _) => Error::NoGroup {
             fs: at.fs.clone(),
@@ -182,6 +233,20 @@ fn check_prefix(request: &CreateVolume, new: &NewRecord, record: &Record) -> Res
     })
 }
 
+fn check_source(request: &CreateVolume, details: &Details) -> Result<(), Error> {
+    let made_of = details.origin.as_ref().map(|origin| &origin.of);
+    if made_of == request.source.as_ref() {
+        return Ok(());
+    }
+    let made = made_of.map_or("made empty".to_owned(), |of| format!("made of {of}"));
+    let asked = request.source.as_ref();
+    let asked = asked.map_or("empty".to_owned(), |of| format!("of {of}"));
+    Err(Error::Incompatible {
+        name: request.name.clone(),
+        why: format!("was {made}, not {asked}"),
+    })
+}
+
 fn check_pool(request: &CreateVolume, new: &NewRecord, pool: Option<&str>) -> Result<(), Error> {
     let asked = new.details.pool.as_deref();
     if asked == pool {
@@ -196,7 +261,7 @@ fn check_pool(request: &CreateVolume, new: &NewRecord, pool: Option<&str>) -> Re
     })
 }
 
-fn other_size(request: &CreateVolume, quota: Option<u64>) -> Error {
+pub(super) fn other_size(request: &CreateVolume, quota: Option<u64>) -> Error {
     let why = quota.map_or("has no quota".to_owned(), |quota| {
         format!("has {quota} bytes")
     });

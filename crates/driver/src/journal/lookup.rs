@@ -64,6 +64,17 @@ impl<K: Kind> Journal<K> {
         K::decode(uuid, &fields).map(Some)
     }
 
+    /// The record that `request_name` leads to, if there is one.
+    ///
+    /// # Errors
+    /// As [`Journal::lookup`].
+    pub async fn find(&self, cx: &Context, request_name: &str) -> Result<Option<K::Record>, Error> {
+        match self.entry(cx, request_name).await? {
+            Some(entry) => self.lookup(cx, &entry.uuid).await,
+            None => Ok(None),
+        }
+    }
+
     /// The directory's entry for `request_name`.
     pub(super) async fn entry(
         &self,

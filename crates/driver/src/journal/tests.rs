@@ -80,6 +80,7 @@ fn new_record() -> NewRecord {
             size: Some(1 << 30),
             pool: None,
             group: "csi".to_owned(),
+            origin: None,
         },
         pending_metadata: [("csi.storage.k8s.io/pvc/name".to_owned(), "data".to_owned())].into(),
     }
@@ -344,6 +345,7 @@ async fn notes_never_bring_a_record_back() {
         size: Some(2 << 30),
         pool: None,
         group: "csi".to_owned(),
+        origin: None,
     };
     journal.note(cx, &record.uuid, &details).await.unwrap();
     journal.metadata_done(cx, &record.uuid).await.unwrap();

@@ -58,9 +58,56 @@ pub struct Details {
     pub pool: Option<String>,
     /// The subvolume group it was made in.
     pub group: String,
+    /// What it was made of; `None` if it was made empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// What a volume is a copy of, and whether it is one already: whatever has to be removed again if it
+/// never will be is noted here before it is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The source, as the request named it.
+    pub of: Source,
+    /// The subvolume that is copied.
+    pub subvolume: String,
+    /// Its group.
+    pub group: String,
+    /// The snapshot of it that is copied. `None` if one is made for the purpose, and removed afterwards:
+    /// it has the name of the new subvolume, as ceph-csi calls it.
+    pub snapshot: Option<String>,
+    /// When the copy was first asked for, in seconds since 1970.
+    pub since: u64,
+    /// Whether the volume is complete, and nothing else is left of its making.
+    pub complete: bool,
+}
+
+/// What a volume can be made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// The snapshot with this id.
+    Snapshot(String),
+    /// The volume with this id.
+    Volume(String),
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Snapshot(id) => write!(f, "snapshot `{id}`"),
+            Self::Volume(id) => write!(f, "volume `{id}`"),
+        }
+    }
 }
 
 impl Record {
+    /// What it is to be a copy of, while it is none yet.
+    pub fn unfinished(&self) -> Option<&Origin> {
+        let origin = self.details.as_ref()?.origin.as_ref();
+        origin.filter(|origin| !origin.complete)
+    }
+
     /// What is to be assumed of a volume that has no record: the default name, made by ceph-csi.
     pub fn without_journal(uuid: &VolumeUuid) -> Self {
         Self {

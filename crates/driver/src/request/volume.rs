@@ -1,10 +1,12 @@
 //! Requests of the controller service.
 
 use csi_proto::v1;
+use csi_proto::v1::volume_content_source::Type;
 
 use super::{Capability, Error, Parameters, check_id, check_name, required};
 use crate::credentials::Credentials;
-use crate::ids::{Volume, VolumeId};
+use crate::ids::{Snapshot, Volume, VolumeId};
+use crate::journal::Source;
 use crate::mount::Access;
 use crate::size::SizeRange;
 
@@ -13,7 +15,9 @@ use crate::size::SizeRange;
 pub struct CreateVolume {
     /// The name that makes repeats find the same volume.
     pub name: String,
-    /// How large; `None` for a volume without quota.
+    /// What it shall be a copy of, `None` for an empty volume.
+    pub source: Option<Source>,
+    /// How large; `None` for a volume without quota, or with that of its source.
     pub size: Option<SizeRange>,
     /// StorageClass parameters.
     pub parameters: Parameters,
@@ -59,17 +63,15 @@ impl CreateVolume {
         let name = required("name", &request.name)?;
         check_name::<Volume>(name)?;
         let capabilities = Capability::parse_all(&request.volume_capabilities)?;
-        if capabilities
-            .iter()
-            .any(|capability| capability.access == Access::ReadOnly)
+        let source = source(request.volume_content_source.as_ref())?;
+        if source.is_none()
+            && capabilities
+                .iter()
+                .any(|capability| capability.access == Access::ReadOnly)
         {
             let why = "a new volume without a source would stay empty for ever; \
                        use ReadWriteOnce, ReadWriteOncePod or ReadWriteMany";
             return Err(Error::invalid("volume_capabilities.access_mode", why).into());
-        }
-        if request.volume_content_source.is_some() {
-            let why = "this release of spirula makes no volumes from snapshots or other volumes";
-            return Err(Error::invalid("volume_content_source", why).into());
         }
         if !request.mutable_parameters.is_empty() {
             let why = "CephFS volumes have none; remove the VolumeAttributesClass";
@@ -78,6 +80,7 @@ impl CreateVolume {
         let range = request.capacity_range.as_ref();
         Ok(Self {
             name: name.to_owned(),
+            source,
             size: range
                 .map(|r| SizeRange::new(r.required_bytes, r.limit_bytes))
                 .transpose()?,
@@ -149,5 +152,27 @@ impl ValidateVolume {
             capabilities: Capability::parse_all(&request.volume_capabilities),
             credentials: Credentials::from_secrets(&request.secrets)?,
         })
+    }
+}
+
+/// What the id stands for is looked up later: ids of volumes and snapshots look the same.
+fn source(source: Option<&v1::VolumeContentSource>) -> Result<Option<Source>, Error> {
+    let Some(source) = source else {
+        return Ok(None);
+    };
+    match &source.r#type {
+        Some(Type::Snapshot(snapshot)) => {
+            let field = "volume_content_source.snapshot.snapshot_id";
+            let id = required(field, &snapshot.snapshot_id)?;
+            check_id::<Snapshot>(field, id)?;
+            Ok(Some(Source::Snapshot(id.to_owned())))
+        }
+        Some(Type::Volume(volume)) => {
+            let field = "volume_content_source.volume.volume_id";
+            let id = required(field, &volume.volume_id)?;
+            check_id::<Volume>(field, id)?;
+            Ok(Some(Source::Volume(id.to_owned())))
+        }
+        None => Err(Error::Missing("volume_content_source.type")),
     }
 }

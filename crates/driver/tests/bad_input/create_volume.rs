@@ -7,11 +7,14 @@ use csi_proto::v1::volume_capability::access_mode::Mode;
 use csi_proto::v1::volume_capability::{AccessMode, AccessType, BlockVolume, MountVolume};
 use csi_proto::v1::volume_content_source::{SnapshotSource, Type, VolumeSource};
 use csi_proto::v1::{CapacityRange, CreateVolumeRequest, VolumeCapability, VolumeContentSource};
-use tonic::Code::{AlreadyExists, FailedPrecondition, InvalidArgument, Ok as Served, OutOfRange};
+use spirula::journal::Source;
+use tonic::Code::{
+    AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, Ok as Served, OutOfRange,
+};
 use tonic::{Request, Status};
 
 use crate::lab::{Lab, VOLUME};
-use crate::support::{create_request, mount_capability};
+use crate::support::{copy_request, create_request, mount_capability};
 use crate::table::{Case, Report, case};
 
 pub(crate) fn run(report: &mut Report) {
@@ -21,6 +24,8 @@ pub(crate) fn run(report: &mut Report) {
     report.check("CreateVolume, parameters", lab, fresh, send, PARAMETERS);
     let again = |_: &Lab| create_request(VOLUME, 2);
     report.check("CreateVolume, again", Lab::with_volume, again, send, AGAIN);
+    let copy = |lab: &Lab| copy_request("pvc-2", 2, &Source::Volume(lab.volume_id.clone()));
+    report.check("CreateVolume, copies", Lab::with_volume, copy, send, COPIES);
     let unlimited = || Lab::with_volume_of(|request| request.capacity_range = None);
     report.check("CreateVolume, no quota", unlimited, again, send, UNLIMITED);
     let prefixed = || Lab::with_volume_of(|request| set(request, "volumeNamePrefix", "shop-"));
@@ -178,9 +183,8 @@ const FIELDS: &[Case<CreateVolumeRequest>] = &[
             let snapshot_id = "some".to_owned();
             source(r, Some(Type::Snapshot(SnapshotSource { snapshot_id })));
         },
-        InvalidArgument,
-        "`volume_content_source`: this release of spirula makes no volumes from snapshots or other \
-         volumes",
+        NotFound,
+        "snapshot `some` does not exist: snapshot id `some` has 4 bytes, a dynamic one has at least 64",
     ),
     case(
         "from a volume",
@@ -188,22 +192,129 @@ const FIELDS: &[Case<CreateVolumeRequest>] = &[
             let volume_id = "some".to_owned();
             source(r, Some(Type::Volume(VolumeSource { volume_id })));
         },
-        InvalidArgument,
-        "`volume_content_source`: this release of spirula makes no volumes from snapshots or other \
-         volumes",
+        NotFound,
+        "volume `some` does not exist: volume id `some` has 4 bytes, a dynamic one has at least 64",
     ),
     case(
         "from nothing in particular",
         |r| source(r, None),
         InvalidArgument,
-        "`volume_content_source`: this release of spirula makes no volumes from snapshots or other \
-         volumes",
+        "`volume_content_source.type` is missing in the request",
+    ),
+    case(
+        "from a snapshot without id",
+        |r| {
+            let snapshot_id = String::new();
+            source(r, Some(Type::Snapshot(SnapshotSource { snapshot_id })));
+        },
+        InvalidArgument,
+        "`volume_content_source.snapshot.snapshot_id` is missing in the request",
+    ),
+    case(
+        "from a volume without id",
+        |r| {
+            let volume_id = String::new();
+            source(r, Some(Type::Volume(VolumeSource { volume_id })));
+        },
+        InvalidArgument,
+        "`volume_content_source.volume.volume_id` is missing in the request",
+    ),
+    case(
+        "from a volume with too long an id",
+        |r| {
+            let volume_id = "v".repeat(129);
+            source(r, Some(Type::Volume(VolumeSource { volume_id })));
+        },
+        InvalidArgument,
+        "`volume_content_source.volume.volume_id`: has 129 bytes, a volume id has at most 128",
     ),
     case(
         "mutable parameters",
         |r| r.mutable_parameters = [("iops".to_owned(), "1".to_owned())].into(),
         InvalidArgument,
         "`mutable_parameters`: CephFS volumes have none; remove the VolumeAttributesClass",
+    ),
+];
+
+/// The id of the source.
+fn source_id(request: &CreateVolumeRequest) -> String {
+    let source = request.volume_content_source.clone().unwrap();
+    match source.r#type.unwrap() {
+        Type::Volume(volume) => volume.volume_id,
+        Type::Snapshot(snapshot) => snapshot.snapshot_id,
+    }
+}
+
+const COPIES: &[Case<CreateVolumeRequest>] = &[
+    case(
+        "smaller than its source",
+        |r| resize(r, 1 << 30, 0),
+        OutOfRange,
+        "a volume made of volume `0001-0002-c1-0000000000000001-<uuid>` has to have at least its \
+         2147483648 bytes, and 1073741824 are asked for; ask for as much or more",
+    ),
+    case(
+        "a limit below the source",
+        |r| resize(r, 1 << 30, 1 << 30),
+        OutOfRange,
+        "a volume made of volume `0001-0002-c1-0000000000000001-<uuid>` has to have at least its \
+         2147483648 bytes, and 1073741824 are asked for; ask for as much or more",
+    ),
+    case(
+        "the id of a volume as that of a snapshot",
+        |r| {
+            let snapshot_id = source_id(r);
+            source(r, Some(Type::Snapshot(SnapshotSource { snapshot_id })));
+        },
+        NotFound,
+        "snapshot `0001-0002-c1-0000000000000001-<uuid>` does not exist: it is the id of a volume; use \
+         it as `volume_content_source.volume`",
+    ),
+    case(
+        "an unknown volume",
+        |r| {
+            let id = source_id(r);
+            let uuid = "11111111-2222-4333-8444-555555555555";
+            let volume_id = format!("{}{uuid}", id.split_at(id.len() - 36).0);
+            source(r, Some(Type::Volume(VolumeSource { volume_id })));
+        },
+        NotFound,
+        "volume `0001-0002-c1-0000000000000001-<uuid>` does not exist: mgr command `fs subvolume info`: \
+         not found (errno 2): subvolume 'csi-vol-<uuid>' does not exist",
+    ),
+    case(
+        "an unknown snapshot",
+        |r| {
+            let id = source_id(r);
+            let uuid = "11111111-2222-4333-8444-555555555555";
+            let snapshot_id = format!("{}{uuid}", id.split_at(id.len() - 36).0);
+            source(r, Some(Type::Snapshot(SnapshotSource { snapshot_id })));
+        },
+        NotFound,
+        "snapshot `0001-0002-c1-0000000000000001-<uuid>` does not exist: the journal of file system \
+         `cephfs` has no snapshot of this id",
+    ),
+    case(
+        "from another file system",
+        |r| {
+            let volume_id = source_id(r).replace("-0000000000000001-", "-0000000000000002-");
+            source(r, Some(Type::Volume(VolumeSource { volume_id })));
+        },
+        InvalidArgument,
+        "`volume_content_source`: volume `0001-0002-c1-0000000000000002-<uuid>` is in the file system \
+         with id 2, and Ceph copies within one file system only; use a StorageClass with the source's \
+         fsName instead of `cephfs`",
+    ),
+    case(
+        "from another cluster",
+        |r| {
+            let volume_id = source_id(r).replace("-c1-", "-c2-");
+            source(r, Some(Type::Volume(VolumeSource { volume_id })));
+        },
+        InvalidArgument,
+        "`volume_content_source`: volume `0001-0002-c2-0000000000000001-<uuid>` is in the cluster `c2`, \
+         and Ceph copies within one file system only; use a StorageClass with the source's clusterID \
+         instead of `c1`",
     ),
 ];
 

@@ -13,7 +13,7 @@ use crate::lab::{CLUSTER_ID, Lab, run};
 type Client = csi_proto::v1::controller_client::ControllerClient<tonic::transport::Channel>;
 
 impl Lab {
-    fn snapshot(&self, name: &str, volume: &str) -> csi::CreateSnapshotRequest {
+    pub(crate) fn snapshot(&self, name: &str, volume: &str) -> csi::CreateSnapshotRequest {
         let parameters = [
             ("clusterID", CLUSTER_ID),
             ("csi.storage.k8s.io/volumesnapshot/name", name),
@@ -31,7 +31,7 @@ impl Lab {
     }
 
     /// `ceph fs subvolume WORDS... FS ARGUMENTS... GROUP`, its answer read as JSON.
-    fn subvolume(&self, words: &[&str], arguments: &[&str]) -> serde_json::Value {
+    pub(crate) fn subvolume(&self, words: &[&str], arguments: &[&str]) -> serde_json::Value {
         let command = [
             &["fs", "subvolume"],
             words,
@@ -42,7 +42,7 @@ impl Lab {
         serde_json::from_str(&run("ceph", &command.concat())).unwrap_or_default()
     }
 
-    fn snapshots(&self, subvolume: &str) -> Vec<String> {
+    pub(crate) fn snapshots(&self, subvolume: &str) -> Vec<String> {
         let list = self.subvolume(&["snapshot", "ls"], &[subvolume]);
         let names = list.as_array().unwrap().iter();
         names
@@ -60,7 +60,7 @@ impl Lab {
         Ok(answer.into_inner().snapshot.unwrap())
     }
 
-    async fn drop_snapshot(&self, client: &mut Client, id: &str) -> Result<(), Status> {
+    pub(crate) async fn drop_snapshot(&self, client: &mut Client, id: &str) -> Result<(), Status> {
         let request = csi::DeleteSnapshotRequest {
             snapshot_id: id.to_owned(),
             secrets: self.secrets(),
@@ -88,7 +88,7 @@ fn start_clone(lab: &Lab, subvolume: &str, snapshot: &str, clone: &str) {
     run("ceph", &[words, what, groups].concat());
 }
 
-fn subvolume_of(volume: &csi::Volume) -> String {
+pub(crate) fn subvolume_of(volume: &csi::Volume) -> String {
     volume.volume_context["subvolumeName"].clone()
 }
 

@@ -9,14 +9,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ceph::fault::Faults;
 use ceph::memory::Memory;
-use ceph::{Cluster, Connect, Context, Identity, Pool};
+use ceph::{Cluster, Connect, Context, Identity, Pool, WriteOp, WriteStep};
 use csi_proto::v1::controller_server::Controller as _;
 use csi_proto::v1::volume_capability::access_mode::Mode;
 use csi_proto::v1::volume_capability::{AccessMode, AccessType, MountVolume};
+use csi_proto::v1::volume_content_source::{SnapshotSource, Type, VolumeSource};
 use csi_proto::v1::{self as csi, VolumeCapability};
 use spirula::backend::Backend;
 use spirula::config::Config;
 use spirula::controller::{Controller, Service, Settings};
+use spirula::journal::Source;
 use spirula::own_credentials::OwnCredentials;
 use spirula::rpc::{Frame, Limits};
 use tempfile::TempDir;
@@ -136,6 +138,17 @@ impl World {
         left
     }
 
+    /// Removes from all records what ceph-csi would not have written.
+    pub(crate) fn forget_notes(&self) {
+        for (object, state) in self.memory.objects() {
+            let ours = state.omap.into_keys();
+            let ours = ours.filter(|key| key.starts_with("spirula."));
+            let remove = WriteOp::new().then(WriteStep::OmapRemove(ours.collect()));
+            let cx = Context::with_timeout(Duration::from_secs(5));
+            block_on(self.memory.client().write(&cx, &object, remove)).unwrap();
+        }
+    }
+
     /// The metadata of the only subvolume.
     pub(crate) fn only_metadata(&self) -> BTreeMap<String, String> {
         let subvolumes = self.memory.subvolumes();
@@ -181,6 +194,44 @@ impl Process {
     pub(crate) fn create(&self, name: &str, gib: i64) -> End<csi::CreateVolumeResponse> {
         let request = create_request(name, gib);
         self.call(|service| async move { service.create_volume(Request::new(request)).await })
+    }
+
+    /// Makes a copy.
+    pub(crate) fn copy(
+        &self,
+        name: &str,
+        gib: i64,
+        source: &Source,
+    ) -> End<csi::CreateVolumeResponse> {
+        self.copy_within(Duration::from_secs(20), name, gib, source)
+    }
+
+    /// Makes a copy for somebody who waits so long.
+    pub(crate) fn copy_within(
+        &self,
+        limit: Duration,
+        name: &str,
+        gib: i64,
+        source: &Source,
+    ) -> End<csi::CreateVolumeResponse> {
+        let mut request = Request::new(copy_request(name, gib, source));
+        request.set_timeout(limit);
+        self.call(|service| async move { service.create_volume(request).await })
+    }
+
+    /// Sends all requests at once.
+    pub(crate) fn each<const N: usize>(
+        &self,
+        requests: [csi::CreateVolumeRequest; N],
+    ) -> Vec<Result<csi::CreateVolumeResponse, Status>> {
+        let answers = requests.map(|request| {
+            let service = self.service.clone();
+            async move {
+                let answer = service.create_volume(Request::new(request)).await;
+                answer.map(tonic::Response::into_inner)
+            }
+        });
+        self.runtime.block_on(futures::future::join_all(answers))
     }
 
     pub(crate) fn delete(&self, volume_id: &str) -> End<csi::DeleteVolumeResponse> {
@@ -319,6 +370,19 @@ pub(crate) fn create_request(name: &str, gib: i64) -> csi::CreateVolumeRequest {
             .into(),
         secrets: secrets(),
         ..Default::default()
+    }
+}
+
+pub(crate) fn copy_request(name: &str, gib: i64, source: &Source) -> csi::CreateVolumeRequest {
+    let r#type = match source.clone() {
+        Source::Snapshot(snapshot_id) => Type::Snapshot(SnapshotSource { snapshot_id }),
+        Source::Volume(volume_id) => Type::Volume(VolumeSource { volume_id }),
+    };
+    csi::CreateVolumeRequest {
+        volume_content_source: Some(csi::VolumeContentSource {
+            r#type: Some(r#type),
+        }),
+        ..create_request(name, gib)
     }
 }
 

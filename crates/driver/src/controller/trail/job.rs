@@ -35,8 +35,11 @@ enum On {
 }
 
 impl Job {
-    /// What is pending for a volume, if anything is.
+    /// What is pending for a volume, if anything is. One that is not complete cannot have it yet.
     pub(super) fn of_volume(session: &Session, record: &Record) -> Option<Self> {
+        if record.unfinished().is_some() {
+            return None;
+        }
         let on = || On::Subvolume(session.subvolume(record));
         Self::new(session, (&record.uuid).into(), &record.pending_metadata, on)
     }

@@ -73,6 +73,7 @@ impl Fixture {
                 size: None,
                 pool: None,
                 group: "csi".to_owned(),
+                origin: None,
             },
             pending_metadata: [("pv".to_owned(), name.to_owned())].into(),
         };

@@ -12,6 +12,7 @@ use tonic::Code;
 use super::Row;
 use crate::error::Error;
 use crate::ids::{VolumeId, VolumeUuid};
+use crate::journal::Source;
 use crate::mount::{self, Cause, CommandError, Failure, ParseError};
 use crate::node::PathError;
 use crate::{ceph_conf, config, credentials, journal, own_credentials, reftracker, request, size};
@@ -233,6 +234,45 @@ pub(super) fn volumes() -> Vec<Row> {
             },
             Code::NotFound,
             "snapshot `s` does not exist: the journal does not know it",
+        ),
+        (
+            Error::Unfinished {
+                name: "pvc-1".to_owned(),
+                of: Source::Snapshot("s".to_owned()),
+                state: "the clone is in progress (12%)".to_owned(),
+                age: Duration::from_millis(55_300),
+            },
+            Code::Aborted,
+            "volume `pvc-1` is being made of snapshot `s`: the clone is in progress (12%) after 55.3s; \
+             that goes on, and asking again with the same name waits for it",
+        ),
+        (
+            copy_failed(Some(5)),
+            Code::Internal,
+            "volume `pvc-1` could not be made of volume `v`: Ceph gave the copy up: words (errno 5); \
+             what there was of it is removed, and asking again begins anew",
+        ),
+        (
+            copy_failed(Some(28)),
+            Code::ResourceExhausted,
+            "volume `pvc-1` could not be made of volume `v`: Ceph gave the copy up: words (errno 28); \
+             what there was of it is removed, and asking again begins anew",
+        ),
+        (
+            copy_failed(None),
+            Code::Internal,
+            "volume `pvc-1` could not be made of volume `v`: Ceph gave the copy up: words; what there \
+             was of it is removed, and asking again begins anew",
+        ),
+        (
+            Error::SmallerThanSource {
+                of: Source::Snapshot("s".to_owned()),
+                source_bytes: 8,
+                asked: 4,
+            },
+            Code::OutOfRange,
+            "a volume made of snapshot `s` has to have at least its 8 bytes, and 4 are asked for; ask \
+             for as much or more",
         ),
         (
             Error::Incompatible {
@@ -817,4 +857,13 @@ pub(super) fn failures() -> Vec<Row> {
     ];
     rows.map(|(cause, code, message)| (failed(cause).into(), code, message))
         .into()
+}
+
+fn copy_failed(errno: Option<i32>) -> Error {
+    Error::CopyFailed {
+        name: "pvc-1".to_owned(),
+        of: Source::Volume("v".to_owned()),
+        errno,
+        text: "words".to_owned(),
+    }
 }

@@ -1,0 +1,330 @@
+//! The plan of a volume that is a copy: snapshot its source, if that is a volume; clone; wait; raise the
+//! quota; remove that snapshot; note that it is complete.
+//!
+//! The record says from the beginning what is copied, and until the end that the copy is not complete.
+//! So whoever comes next, be it a repeat or the deletion, knows what there may be: the clone in any
+//! state, and the snapshot, which has the new subvolume's name.
+
+use ceph::subvolume::Removal;
+use ceph::{CloneState, Context, ErrorKind, Snapshot, Subvolume};
+
+use super::cloners::{Cloners, Wait, describe};
+use super::provision::{Provisioned, other_size, refusal};
+use crate::backend::Session;
+use crate::error::Error;
+use crate::journal::{Details, NewRecord, Origin, Record, Source};
+use crate::request::CreateVolume;
+
+/// A clone that fails this often in one request is given up.
+const ATTEMPTS: u32 = 2;
+
+/// What a copy is made with.
+pub(super) struct Copying<'a> {
+    pub(super) cx: &'a Context,
+    pub(super) session: &'a Session,
+    pub(super) cloners: &'a Cloners,
+    pub(super) request: &'a CreateVolume,
+    pub(super) new: &'a NewRecord,
+    pub(super) origin: &'a Origin,
+}
+
+/// The subvolumes and snapshots of one copy.
+struct Places {
+    at: Subvolume,
+    from: Snapshot,
+    /// Whether `from` is made for this copy.
+    temporary: bool,
+}
+
+impl Copying<'_> {
+    /// Makes the copy, or goes on where an earlier call stopped, and waits until it is complete. `begun`
+    /// tells whether there may be something of it.
+    pub(super) async fn complete(&self, record: Record, begun: bool) -> Result<Provisioned, Error> {
+        let places = Places {
+            at: self.session.subvolume(&record),
+            from: self.session.copied(&record, self.origin),
+            temporary: self.origin.snapshot.is_none(),
+        };
+        let (cx, name) = (self.cx, &self.request.name);
+        let mut wait = self.cloners.wait(cx, self.session, name, self.origin);
+        match self.cloned(&mut wait, &record, &places, begun).await {
+            Ok(()) => self.finish(&wait, record, &places).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Clones, and waits.
+    async fn cloned(
+        &self,
+        wait: &mut Wait<'_>,
+        record: &Record,
+        places: &Places,
+        mut begun: bool,
+    ) -> Result<(), Error> {
+        let at = &places.at;
+        let mut failures = 0;
+        loop {
+            if !begun {
+                self.begin(wait, record, places).await?;
+                begun = true;
+                wait.pause(|| "the clone has begun".to_owned()).await?;
+            }
+            let status = match wait.look(self.session, at).await {
+                Ok(status) => status,
+                Err(error) if error.is_not_found() => {
+                    begun = false;
+                    continue;
+                }
+                Err(error) if error.kind == ErrorKind::NotAClone => return Err(self.no_copy()),
+                Err(error) => return Err(error.into()),
+            };
+            match &status.state {
+                CloneState::Complete => return Ok(()),
+                CloneState::Pending | CloneState::InProgress => {
+                    wait.pause(|| describe(&status)).await?;
+                }
+                CloneState::Failed { .. } | CloneState::Canceled => {
+                    failures += 1;
+                    tracing::warn!("subvolume `{}`: {:?}", at.name, status.state);
+                    if failures == ATTEMPTS {
+                        self.give_back(wait, record, places).await?;
+                        return Err(self.failed(status.state));
+                    }
+                    match self
+                        .session
+                        .subvolumes
+                        .remove(self.cx, at, Removal::Force)
+                        .await
+                    {
+                        // Somebody else has begun it anew.
+                        Err(error) if error.kind == ErrorKind::NotReady => {}
+                        other => other?,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Begins the clone. One that is there already is no error.
+    async fn begin(
+        &self,
+        wait: &mut Wait<'_>,
+        record: &Record,
+        places: &Places,
+    ) -> Result<(), Error> {
+        let prepared = self.prepare(places).await;
+        let begun = match prepared {
+            Ok(()) => {
+                let pool = self.new.details.pool.as_deref();
+                let (from, at) = (&places.from, &places.at);
+                wait.begin(self.session, from, at, pool).await?
+            }
+            Err(error) => Err(error),
+        };
+        match begun {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(()),
+            Err(error) if goes_on(error.kind) => Err(error.into()),
+            Err(error) => {
+                self.give_back(wait, record, places).await?;
+                Err(self.refusal(error, places).await)
+            }
+        }
+    }
+
+    /// Sees to it that there is a snapshot to clone.
+    async fn prepare(&self, places: &Places) -> ceph::Result<()> {
+        if !places.temporary {
+            return Ok(());
+        }
+        let (cx, from, snapshots) = (self.cx, &places.from, &self.session.snapshots);
+        match snapshots.create(cx, from).await {
+            // It may be there nevertheless: at the limit Ceph refuses one that exists too, and a
+            // source that is deleted meanwhile lives on in it.
+            Err(error)
+                if matches!(
+                    error.kind,
+                    ErrorKind::TooManySnapshots | ErrorKind::NotFound
+                ) =>
+            {
+                snapshots.info(cx, from).await.map(drop).map_err(|_| error)
+            }
+            other => other,
+        }
+    }
+
+    /// What is left to do once the clone is complete; all of it may be done again.
+    async fn finish(
+        &self,
+        wait: &Wait<'_>,
+        record: Record,
+        places: &Places,
+    ) -> Result<Provisioned, Error> {
+        let (cx, subvolumes) = (self.cx, &self.session.subvolumes);
+        let info = subvolumes.info(cx, &places.at).await?;
+        let mut quota = info.quota;
+        if let Some(range) = self.request.size {
+            let wanted = range.quota();
+            if quota.is_none_or(|quota| quota < wanted) {
+                subvolumes.resize(cx, &places.at, wanted).await?;
+                quota = Some(wanted);
+            } else if !range.admits(quota) {
+                return Err(other_size(self.request, quota));
+            }
+        }
+        if places.temporary {
+            remove_snapshot(self.session, wait, cx, &places.from).await?;
+        }
+        let details = Details {
+            size: quota,
+            origin: Some(Origin {
+                complete: true,
+                ..self.origin.clone()
+            }),
+            ..self.new.details.clone()
+        };
+        let journal = &self.session.journal;
+        journal.note(cx, &record.uuid, &details).await?;
+        let record = Record {
+            details: Some(details),
+            ..record
+        };
+        let path = info.path;
+        Ok(Provisioned {
+            record,
+            path,
+            quota,
+        })
+    }
+
+    /// After a failure that the sidecar takes as final nobody else will clean up.
+    async fn give_back(
+        &self,
+        wait: &Wait<'_>,
+        record: &Record,
+        places: &Places,
+    ) -> Result<(), Error> {
+        let (cx, session) = (self.cx, self.session);
+        erase(cx, session, &places.at).await?;
+        if places.temporary {
+            remove_snapshot(session, wait, cx, &places.from).await?;
+        }
+        Ok(session.journal.release(cx, record).await?)
+    }
+
+    async fn refusal(&self, error: ceph::Error, places: &Places) -> Error {
+        let why = error.to_string();
+        match (error.kind, &self.origin.of) {
+            (ErrorKind::SnapshotNotFound | ErrorKind::NotFound, Source::Snapshot(id)) => {
+                let id = id.clone();
+                Error::NoSnapshot { id, why }
+            }
+            (ErrorKind::NotFound, Source::Volume(id)) => {
+                let id = id.clone();
+                Error::NoVolume { id, why }
+            }
+            (ErrorKind::TooManySnapshots, Source::Volume(id)) => {
+                let listed = self.session.snapshots.list(self.cx, &places.from.of).await;
+                Error::SnapshotLimit {
+                    volume: id.clone(),
+                    count: listed.map_or(0, |names| names.len()),
+                    source: error,
+                }
+            }
+            _ => refusal(error, &places.at, self.new),
+        }
+    }
+
+    fn failed(&self, state: CloneState) -> Error {
+        let (errno, text) = match state {
+            CloneState::Failed { errno, text } => (errno, text),
+            _ => (None, "it was canceled".to_owned()),
+        };
+        Error::CopyFailed {
+            name: self.request.name.clone(),
+            of: self.origin.of.clone(),
+            errno,
+            text,
+        }
+    }
+
+    fn no_copy(&self) -> Error {
+        Error::Incompatible {
+            name: self.request.name.clone(),
+            why: format!("is no copy of {}", self.origin.of),
+        }
+    }
+}
+
+/// Whether the effect of a failed call is unknown, or it may succeed as soon as others are done.
+fn goes_on(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::TimedOut
+            | ErrorKind::Unreachable
+            | ErrorKind::Busy
+            | ErrorKind::ClonersBusy
+            | ErrorKind::NotReady
+            | ErrorKind::Locked
+    )
+}
+
+/// Removes what there is of a clone that is not complete, cancelling it if it goes on.
+pub(super) async fn erase(cx: &Context, session: &Session, at: &Subvolume) -> ceph::Result<()> {
+    let removed = session.subvolumes.remove(cx, at, Removal::Force).await;
+    match removed {
+        Err(error) if error.kind == ErrorKind::NotReady => {}
+        other => return other,
+    }
+    match session.clones.cancel(cx, at).await {
+        // Finished, or removed by somebody else, in this very moment.
+        Err(error) if !matches!(error.kind, ErrorKind::CloneFinished | ErrorKind::NotFound) => {
+            return Err(error);
+        }
+        _ => {}
+    }
+    session.subvolumes.remove(cx, at, Removal::Force).await
+}
+
+/// Removes the snapshot that was made for a copy. It is free a moment after the clone is complete.
+async fn remove_snapshot(
+    session: &Session,
+    wait: &Wait<'_>,
+    cx: &Context,
+    at: &Snapshot,
+) -> Result<(), Error> {
+    loop {
+        match session.snapshots.remove(cx, at).await {
+            Err(error) if error.kind == ErrorKind::PendingClones => {
+                let state = || "the clone is complete and lets go of its source".to_owned();
+                wait.pause(state).await?;
+            }
+            Err(error)
+                if !matches!(
+                    error.kind,
+                    ErrorKind::NotFound | ErrorKind::SnapshotNotFound
+                ) =>
+            {
+                return Err(error.into());
+            }
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// Removes what there may be of an unfinished copy, for its deletion.
+pub(super) async fn delete(
+    cx: &Context,
+    session: &Session,
+    cloners: &Cloners,
+    record: &Record,
+    origin: &Origin,
+) -> Result<(), Error> {
+    erase(cx, session, &session.subvolume(record)).await?;
+    if origin.snapshot.is_none() {
+        let name = record.request_name.as_deref().unwrap_or_default();
+        let wait = cloners.wait(cx, session, name, origin);
+        remove_snapshot(session, &wait, cx, &session.copied(record, origin)).await?;
+    }
+    Ok(())
+}
