@@ -23,7 +23,7 @@ use ceph::{WriteOp, WriteStep};
 use csi_proto::v1 as csi;
 use csi_proto::v1::controller_server::Controller as _;
 use csi_proto::v1::volume_capability::access_mode::Mode;
-use support::{Process, World, block_on, mount_capability, secrets};
+use support::{End, Process, World, block_on, mount_capability, secrets};
 use tonic::{Code, Request};
 
 const VOLUME_UUID: &str = "4ea1a1f2-7b56-4d0c-9c3e-0f6b8a2d1c3e";
@@ -271,4 +271,103 @@ fn a_deletion_is_killed_at_every_step() {
         println!("DeleteVolume, shallow, snapshot kept: {keeps}: {pairs} pairs of step and crash");
         assert!(pairs >= 8, "{pairs}");
     }
+}
+
+/// A deleted snapshot is gone for all but those who show it, and its name is free.
+#[test]
+fn a_snapshot_that_is_shown_goes_with_the_last_volume() {
+    let world = World::new();
+    shown(&world);
+    let process = world.start(Faults::new());
+    assert!(process.get_snapshot(SNAPSHOT).served().snapshot.is_some());
+    for _ in 0..2 {
+        process.delete_snapshot(SNAPSHOT).served();
+        assert!(has_snapshot(&world));
+        let left = world.leftovers();
+        let names = left.iter().filter(|left| left.contains("csi.snaps."));
+        assert_eq!(names.count(), 0, "{left:?}");
+        assert_eq!(
+            process.get_snapshot(SNAPSHOT).refused().code(),
+            Code::NotFound
+        );
+    }
+    let readers = validate(&process, Mode::MultiNodeReaderOnly);
+    assert!(readers.confirmed.is_some(), "{}", readers.message);
+    remove_parent(&world);
+    for _ in 0..2 {
+        process.delete(VOLUME).served();
+        assert_eq!(world.leftovers(), Vec::<String>::new());
+    }
+    process.delete_snapshot(SNAPSHOT).served();
+    process.kill();
+}
+
+#[test]
+fn a_snapshot_that_was_shown_goes_at_once() {
+    let world = World::new();
+    shown(&world);
+    remove_parent(&world);
+    let process = world.start(Faults::new());
+    process.delete(VOLUME).served();
+    for _ in 0..2 {
+        process.delete_snapshot(SNAPSHOT).served();
+        assert_eq!(world.leftovers(), Vec::<String>::new());
+    }
+    process.kill();
+}
+
+/// Whether the process was killed; if not, the request was served.
+fn died<T: std::fmt::Debug>(end: End<T>) -> bool {
+    let killed = end.is_killed();
+    if !killed {
+        end.served();
+    }
+    killed
+}
+
+/// Both deletions (0: of the volume, 1: of the snapshot), in both orders, each killed at every step and repeated.
+#[test]
+fn deletions_of_a_volume_and_its_snapshot_are_killed_at_every_step() {
+    let rpcs: [fn(&Process) -> bool; 2] = [
+        |process| died(process.delete(VOLUME)),
+        |process| died(process.delete_snapshot(SNAPSHOT)),
+    ];
+    let mut pairs = 0;
+    for (first, second) in [(0, 1), (1, 0)] {
+        for killed in [first, second] {
+            for fault in [Fault::KillBefore, Fault::KillAfter] {
+                for step in 1.. {
+                    let world = World::new();
+                    shown(&world);
+                    remove_parent(&world);
+                    let mut killed_there = false;
+                    let mut at = String::new();
+                    for rpc in [first, second] {
+                        if rpc == killed {
+                            let faults = Faults::new();
+                            faults.at(step, fault.clone());
+                            let process = world.start(faults.clone());
+                            killed_there = rpcs[rpc](&process);
+                            process.kill();
+                            at = format!("{rpc} {step} {fault:?}: {:#?}", faults.log());
+                        }
+                        // While the volume is there, so is what it shows.
+                        let process = world.start(Faults::new());
+                        let volume_is_there = rpc == 1 && first == 1;
+                        assert!(!volume_is_there || has_snapshot(&world), "{at}");
+                        assert!(!rpcs[rpc](&process));
+                        assert!(!volume_is_there || has_snapshot(&world), "{at}");
+                        process.kill();
+                    }
+                    assert_eq!(world.leftovers(), Vec::<String>::new(), "{at}");
+                    if !killed_there {
+                        break;
+                    }
+                    pairs += 1;
+                }
+            }
+        }
+    }
+    println!("DeleteVolume and DeleteSnapshot, shallow: {pairs} pairs of step and crash");
+    assert!(pairs >= 40, "{pairs}");
 }

@@ -17,9 +17,10 @@
 use ceph::{Context, ErrorKind};
 use csi_proto::v1::{CreateSnapshotRequest, CreateSnapshotResponse};
 
-use super::{Controller, snapshot};
+use super::{Controller, delete_snapshot, snapshot};
 use crate::backend::Session;
 use crate::error::Error;
+use crate::ids::SnapshotId;
 use crate::ids::SnapshotUuid;
 use crate::journal::{NewSnapshot, Record, Reservation, SnapshotDetails, SnapshotRecord, Taken};
 use crate::operations::{Held, Key};
@@ -87,7 +88,17 @@ async fn take(
     new: &NewSnapshot,
 ) -> Result<(SnapshotRecord, Taken), Error> {
     let journal = &session.snapshot_journal;
-    let record = match journal.reserve(cx, &request.name, new).await? {
+    let mut reserved = journal.reserve(cx, &request.name, new).await?;
+    if let Reservation::Found(record) = &reserved
+        && record.deleted
+    {
+        // The name is asked for again before the deletion was repeated that had been cut short.
+        let (cluster, fs) = (&session.cluster.cluster_id, session.filesystem.id);
+        let id = SnapshotId::new(cluster, fs, record.uuid.clone())?;
+        delete_snapshot::finish(cx, session, &id, record).await?;
+        reserved = journal.reserve(cx, &request.name, new).await?;
+    }
+    let record = match reserved {
         Reservation::New(record) => record,
         Reservation::Found(record) => {
             if record.source != new.source {

@@ -8,12 +8,14 @@
 //! | FAILED_PRECONDITION | volumes are being made of it; config.json lacks its cluster | asks again with back-off |
 //! | ABORTED, DEADLINE_EXCEEDED, UNAVAILABLE | may still be going on | asks again |
 //!
+//! Volumes that show the snapshot keep it: then its name is given free, and it goes with the last of them.
+//!
 //! The last snapshot of a volume that was deleted before takes with it what Ceph retained of the volume.
 
 use ceph::{Context, ErrorKind};
 use csi_proto::v1::{DeleteSnapshotRequest, DeleteSnapshotResponse};
 
-use super::{Controller, snapshot};
+use super::{Controller, shallow, snapshot};
 use crate::backend::Session;
 use crate::error::Error;
 use crate::ids::SnapshotId;
@@ -65,13 +67,30 @@ async fn delete(
         .transpose()?;
     check_served(&record)?;
     controller.trail.forget(&record.uuid);
-    match snapshot::remove(cx, session, &record).await {
+    finish(cx, session, id, &record).await
+}
+
+/// Removes the snapshot, or leaves it to the volumes that show it; its name is free afterwards.
+///
+/// # Errors
+/// [`Error`]; a repeat goes on where this stopped.
+pub(super) async fn finish(
+    cx: &Context,
+    session: &Session,
+    id: &SnapshotId,
+    record: &SnapshotRecord,
+) -> Result<(), Error> {
+    let journal = &session.snapshot_journal;
+    if shallow::keep_for_volumes(cx, session, id, record).await? {
+        return Ok(journal.release_name(cx, record).await?);
+    }
+    match snapshot::remove(cx, session, record).await {
         Err(error) if error.kind == ErrorKind::PendingClones => {
-            return Err(pending_clones(cx, session, id, &record).await);
+            return Err(pending_clones(cx, session, id, record).await);
         }
         removed => removed?,
     }
-    Ok(journal.release(cx, &record).await?)
+    Ok(journal.release(cx, record).await?)
 }
 
 fn check_served(record: &SnapshotRecord) -> Result<(), Error> {

@@ -24,6 +24,12 @@ pub(super) async fn run(
     let (session, record) = controller
         .open_snapshot(cx, &asked.snapshot, &asked.credentials)
         .await?;
+    if record.deleted {
+        return Err(Error::NoSnapshot {
+            id: asked.snapshot,
+            why: "it was deleted, and is kept for volumes that show it".to_owned(),
+        });
+    }
     let _foreground = controller.trail.foreground(&session);
     let taken = match snapshot::taken(cx, &session, &record).await {
         Err(error)

@@ -8,11 +8,30 @@
 
 use ceph::{Context, ErrorKind};
 
+use super::snapshot;
 use crate::backend::Session;
 use crate::error::Error;
 use crate::ids::SnapshotId;
 use crate::journal::{Record, SnapshotRecord};
 use crate::reftracker::Held;
+
+/// Notes that the snapshot is deleted, and tells whether volumes that show it keep it from going now.
+///
+/// # Errors
+/// [`Error`]; a repeat goes on where this stopped.
+pub(super) async fn keep_for_volumes(
+    cx: &Context,
+    session: &Session,
+    id: &SnapshotId,
+    record: &SnapshotRecord,
+) -> Result<bool, Error> {
+    if !record.deleted {
+        let journal = &session.snapshot_journal;
+        journal.note_deleted(cx, &record.uuid).await?;
+    }
+    let held = session.references.mask(cx, &id.to_string()).await?;
+    Ok(held != Held::No)
+}
 
 /// Takes the reference of `volume` to the snapshot `shown` away, and the snapshot with it if that
 /// was the last one and its deletion was asked for.
@@ -25,20 +44,23 @@ pub(super) async fn let_go(
     volume: &Record,
     shown: &str,
 ) -> Result<(), Error> {
-    let mut snapshot = find(cx, session, shown).await?;
-    if let Some(record) = &mut snapshot
+    let mut found = find(cx, session, shown).await?;
+    if let Some(record) = &mut found
         && !record.deleted
         && session.references.held(cx, shown).await? == Held::Masked
     {
         // Deleted by ceph-csi. The mask goes with the last reference, and a repeat must still know.
         let journal = &session.snapshot_journal;
-        journal.note_deleted(cx, &record.uuid, true).await?;
+        journal.note_deleted(cx, &record.uuid).await?;
         record.deleted = true;
     }
     let users = [volume.subvolume.as_str()];
     let held = session.references.remove(cx, shown, &users).await?;
-    match snapshot {
-        Some(record) if held == Held::No && record.deleted => remove(cx, session, &record).await,
+    match found {
+        Some(record) if held == Held::No && record.deleted => {
+            snapshot::remove(cx, session, &record).await?;
+            Ok(session.snapshot_journal.release(cx, &record).await?)
+        }
         Some(_) if held == Held::No => {
             tracing::warn!(
                 "no volume shows snapshot `{shown}` any more, and nothing tells whether it was deleted: \
@@ -62,16 +84,6 @@ pub(super) async fn find(
         }
         _ => Ok(None),
     }
-}
-
-/// Removes the snapshot and all that leads to it.
-async fn remove(cx: &Context, session: &Session, record: &SnapshotRecord) -> Result<(), Error> {
-    let at = session.snapshot(record);
-    match session.snapshots.remove(cx, &at).await {
-        Err(error) if !is_gone(&error) => return Err(error.into()),
-        _ => {}
-    }
-    Ok(session.snapshot_journal.release(cx, record).await?)
 }
 
 /// Whether it says that a snapshot is not there, be it with its subvolume.

@@ -55,24 +55,13 @@ impl<K: Kind> Journal<K> {
 }
 
 impl Journal<Snapshot> {
-    /// Notes that CSI has deleted the snapshot `uuid`, or takes that back.
+    /// Notes that CSI has deleted the snapshot `uuid`, for good.
     ///
     /// # Errors
     /// [`Error::Ceph`]; a record that is gone is none.
-    pub async fn note_deleted(
-        &self,
-        cx: &Context,
-        uuid: &SnapshotUuid,
-        deleted: bool,
-    ) -> Result<(), Error> {
-        let key = DELETED.to_owned();
-        let step = if deleted {
-            WriteStep::OmapSet(BTreeMap::from([(key, Vec::new())]))
-        } else {
-            WriteStep::OmapRemove(vec![key])
-        };
-        let write = WriteOp::new().then(WriteStep::AssertExists).then(step);
-        unless_gone(self.cluster.write(cx, &self.record(uuid), write).await)
+    pub async fn note_deleted(&self, cx: &Context, uuid: &SnapshotUuid) -> Result<(), Error> {
+        let note = BTreeMap::from([(DELETED.to_owned(), Vec::new())]);
+        unless_gone(self.set(cx, uuid, note).await)
     }
 }
 
