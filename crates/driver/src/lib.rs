@@ -11,6 +11,7 @@ pub mod error;
 pub mod identity;
 pub mod ids;
 pub mod journal;
+pub mod kubernetes;
 pub mod liveness;
 pub mod logging;
 pub mod mount;

@@ -59,7 +59,7 @@ fn run(settings: Settings) -> anyhow::Result<()> {
         match settings.role {
             Role::CephFs(settings) => {
                 set_pid_limit(&settings);
-                Ok(server::serve(settings, shutdown).await?)
+                Ok(server::serve(*settings, shutdown).await?)
             }
             Role::Liveness(settings) => Ok(liveness::run(settings, shutdown).await?),
         }

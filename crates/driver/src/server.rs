@@ -20,6 +20,7 @@ use crate::cli::{ControllerSettings, DriverSettings, NodeSettings};
 use crate::config::Config;
 use crate::controller::{self, Controller};
 use crate::identity;
+use crate::kubernetes::{Api, SERVICE_ACCOUNT};
 use crate::mount::{Fuse, Linux};
 use crate::node::{self, Node};
 use crate::own_credentials::OwnCredentials;
@@ -107,7 +108,10 @@ pub async fn serve(settings: DriverSettings, shutdown: CancellationToken) -> Res
 }
 
 fn controller(settings: ControllerSettings, backend: &Arc<Backend>) -> Controller {
-    let own = OwnCredentials::new(settings.secrets_dir);
+    let api = settings
+        .kubernetes
+        .map(|address| Api::new(address, SERVICE_ACCOUNT));
+    let own = OwnCredentials::new(settings.secrets_dir, api);
     let settings = controller::Settings {
         set_metadata: settings.set_metadata,
         cluster_name: settings.cluster_name,

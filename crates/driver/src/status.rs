@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 use crate::error::Error;
 use crate::mount::{self, Cause, CommandError};
 use crate::node::PathError;
-use crate::{config, journal, reftracker};
+use crate::{config, journal, kubernetes, own_credentials, reftracker};
 
 /// The status of a failed RPC. Its message is the whole chain of causes.
 pub fn of(error: &Error) -> Status {
@@ -37,8 +37,8 @@ pub fn code(error: &Error) -> Code {
         Error::NoGroup { .. }
         | Error::OtherGroup(_)
         | Error::NotReady(_)
-        | Error::PendingClones { .. }
-        | Error::OwnCredentials(_) => Code::FailedPrecondition,
+        | Error::PendingClones { .. } => Code::FailedPrecondition,
+        Error::OwnCredentials(error) => of_own_credentials(error),
         Error::Listing { source, .. } => code(source),
         Error::NoVolume { .. } | Error::NoSnapshot { .. } | Error::NotDynamic(_) => Code::NotFound,
         Error::Incompatible { .. } | Error::OtherSource { .. } => Code::AlreadyExists,
@@ -68,6 +68,25 @@ pub fn code(error: &Error) -> Code {
         Error::Expired(_) => Code::DeadlineExceeded,
         Error::Path(error) => of_path(error),
         Error::Mount(error) => of_mount(error),
+    }
+}
+
+fn of_own_credentials(error: &own_credentials::Error) -> Code {
+    use kubernetes::Error as Kubernetes;
+    match error {
+        own_credentials::Error::Kubernetes { source, .. } => match source {
+            Kubernetes::TimedOut { .. } => Code::DeadlineExceeded,
+            Kubernetes::Unreachable { .. } | Kubernetes::Failed { .. } => Code::Unavailable,
+            Kubernetes::ServiceAccount { .. }
+            | Kubernetes::NoCertificates { .. }
+            | Kubernetes::NoNamespace { .. }
+            | Kubernetes::Forbidden { .. }
+            | Kubernetes::Absent
+            | Kubernetes::BadAnswer => Code::FailedPrecondition,
+        },
+        own_credentials::Error::NotConfigured { .. }
+        | own_credentials::Error::File { .. }
+        | own_credentials::Error::Unusable { .. } => Code::FailedPrecondition,
     }
 }
 

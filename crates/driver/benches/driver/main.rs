@@ -20,6 +20,7 @@ mod driver;
 #[allow(dead_code, reason = "shared with the tests, which use all of it")]
 #[path = "../../tests/real_ceph/lab.rs"]
 mod lab;
+mod listing;
 mod memory;
 mod node;
 mod process;
@@ -41,6 +42,7 @@ const GROUPS: &[(&str, Measure)] = &[
     ("snapshots", snapshots::measure),
     ("crowd", crowd::measure),
     ("commands", commands::measure),
+    ("listing", listing::measure),
     ("node", node::measure),
     ("memory", memory::measure),
 ];

@@ -7,6 +7,10 @@ use std::ffi::OsString;
 pub struct Environment {
     /// `POD_IP`: the address on which `--type=liveness` answers.
     pub pod_ip: Option<String>,
+    /// `KUBERNETES_SERVICE_HOST`: where the Kubernetes API is; unset outside of Kubernetes.
+    pub kubernetes_host: Option<String>,
+    /// `KUBERNETES_SERVICE_PORT`: its port.
+    pub kubernetes_port: Option<String>,
 }
 
 impl Environment {
@@ -18,6 +22,8 @@ impl Environment {
         };
         Self {
             pod_ip: text("POD_IP"),
+            kubernetes_host: text("KUBERNETES_SERVICE_HOST"),
+            kubernetes_port: text("KUBERNETES_SERVICE_PORT"),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::flags::Flags;
 use super::{Endpoint, Environment, Error};
-use crate::logging;
+use crate::{kubernetes, logging};
 use check::{driver_name, longer_than_zero, metrics_path, some};
 
 const CEPHFS_DRIVER: &str = "cephfs.csi.ceph.com";
@@ -31,7 +31,7 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
     /// `cephfs`: the driver.
-    CephFs(DriverSettings),
+    CephFs(Box<DriverSettings>),
     /// `liveness`: a probe of a driver in another container.
     Liveness(LivenessSettings),
 }
@@ -79,6 +79,8 @@ pub struct ControllerSettings {
     pub cluster_name: Option<String>,
     /// Where the driver's own credentials are, see [`crate::own_credentials`].
     pub secrets_dir: Option<PathBuf>,
+    /// Where the Kubernetes API is, `None` outside of Kubernetes.
+    pub kubernetes: Option<kubernetes::Address>,
 }
 
 /// What the Node service needs.
@@ -123,7 +125,7 @@ pub struct LivenessSettings {
 impl Settings {
     pub(super) fn new(flags: &Flags, environment: &Environment) -> Result<Self, Error> {
         let role = match flags.driver_type.as_str() {
-            "cephfs" => Role::CephFs(DriverSettings::new(flags)?),
+            "cephfs" => Role::CephFs(Box::new(DriverSettings::new(flags, environment)?)),
             "liveness" => Role::Liveness(LivenessSettings::new(flags, environment)?),
             other => return Err(check::not_served(other)),
         };
@@ -142,13 +144,14 @@ impl Settings {
 }
 
 impl DriverSettings {
-    fn new(flags: &Flags) -> Result<Self, Error> {
+    fn new(flags: &Flags, environment: &Environment) -> Result<Self, Error> {
         // Neither role given means both, and nothing else changes with it.
         let both = !flags.controller_server && !flags.node_server;
         let controller = ControllerSettings {
             set_metadata: flags.set_metadata,
             cluster_name: some(&flags.cluster_name),
             secrets_dir: some(&flags.controller_secrets_dir).map(PathBuf::from),
+            kubernetes: check::kubernetes(environment)?,
         };
         Ok(Self {
             common: CommonSettings::new(flags)?,

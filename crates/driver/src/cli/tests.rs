@@ -27,7 +27,7 @@ fn settings(args: &[&str]) -> Settings {
 /// Settings of the driver with `--type` and `--nodeid` given.
 fn driver(args: &[&str]) -> DriverSettings {
     match settings(&[&["--type=cephfs", "--nodeid=n"], args].concat()).role {
-        Role::CephFs(settings) => settings,
+        Role::CephFs(settings) => *settings,
         Role::Liveness(settings) => panic!("{settings:?}"),
     }
 }
@@ -71,6 +71,7 @@ fn defaults_are_the_originals() {
             set_metadata: true,
             cluster_name: None,
             secrets_dir: None,
+            kubernetes: None,
         })
     );
     assert_eq!(
@@ -555,6 +556,34 @@ fn liveness_listens_on_the_address_of_the_pod() {
     let message = "environment variable POD_IP is `node-1`, not an IP address";
     assert_eq!(listen("node-1"), Err(Error::Settings(message.into())));
     assert_eq!(liveness(&["--metricspath=metrics"]).path, "/metrics");
+}
+
+#[test]
+fn the_kubernetes_api_is_where_the_environment_says() {
+    let address = |host: Option<&str>, port: Option<&str>| {
+        let environment = Environment::read(|name| match name {
+            "KUBERNETES_SERVICE_HOST" => host.map(Into::into),
+            "KUBERNETES_SERVICE_PORT" => port.map(Into::into),
+            _ => None,
+        });
+        match read_with(&["--type=cephfs", "--nodeid=n"], &environment)? {
+            Command::Run(settings) => match settings.role {
+                Role::CephFs(settings) => Ok(settings.controller.unwrap().kubernetes),
+                Role::Liveness(_) => panic!(),
+            },
+            Command::Print(_) => panic!(),
+        }
+    };
+    let at = |host: &str, port| {
+        let host = host.to_owned();
+        Ok(Some(crate::kubernetes::Address { host, port }))
+    };
+    assert_eq!(address(None, Some("443")), Ok(None));
+    assert_eq!(address(Some("10.96.0.1"), None), at("10.96.0.1", 443));
+    assert_eq!(address(Some("fd00::1"), Some("6443")), at("fd00::1", 6443));
+    let message = "environment variable KUBERNETES_SERVICE_PORT is `https`, not a port";
+    let refused = address(Some("10.96.0.1"), Some("https"));
+    assert_eq!(refused, Err(Error::Settings(message.into())));
 }
 
 #[test]

@@ -28,7 +28,8 @@ pub struct ClusterEntry {
     pub fuse_mount_options: Option<String>,
     /// `cephFS.netNamespaceFilePath`: the network namespace in which to mount.
     pub net_namespace_file: Option<PathBuf>,
-    /// `cephFS.controllerPublishSecretRef`: the Secret used to fence a node.
+    /// `cephFS.controllerPublishSecretRef`: the Secret with the driver's own credentials, see
+    /// [`crate::own_credentials`]; ceph-csi fences nodes with it.
     pub controller_publish_secret: Option<SecretRef>,
     /// `readAffinity`.
     pub read_affinity: ReadAffinity,

@@ -27,7 +27,7 @@ impl Fixture {
     }
 
     fn own(&self) -> OwnCredentials {
-        OwnCredentials::new(Some(self.directory.path().join("secrets")))
+        OwnCredentials::new(Some(self.directory.path().join("secrets")), None)
     }
 
     fn config(&self, clusters: &[&str]) -> Config {
@@ -115,8 +115,8 @@ async fn what_is_wrong_is_said_with_its_place() {
         assert_eq!(on.get(&own, cluster).await.unwrap_err(), message);
     }
     let message = on.get(&OwnCredentials::default(), "c2").await.unwrap_err();
-    let cure =
-        "give it --controller-secrets-dir=<directory> with the files `c2/userID` and `c2/userKey`";
+    let cure = "name a Secret in cephFS.controllerPublishSecretRef of config.json (in Kubernetes), or give \
+                the driver --controller-secrets-dir=<directory> with the files `c2/userID` and `c2/userKey`";
     assert_eq!(message, format!("{none}{cure}"));
 }
 

@@ -64,7 +64,7 @@ impl Lab {
             set_metadata: false,
             cluster_name: None,
         };
-        let own = OwnCredentials::new(Some(world.secrets_dir()));
+        let own = OwnCredentials::new(Some(world.secrets_dir()), None);
         let controller = Controller::new(Arc::clone(&backend), settings).with_own_credentials(own);
         let controller = Arc::new(controller);
         let mounts = Arc::new(Memory::new(Faults::new()));

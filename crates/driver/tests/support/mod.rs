@@ -102,7 +102,7 @@ impl World {
             set_metadata: true,
             cluster_name: Some("kubernetes".to_owned()),
         };
-        let own = OwnCredentials::new(Some(self.secrets_dir()));
+        let own = OwnCredentials::new(Some(self.secrets_dir()), None);
         let controller = Controller::new(backend, settings).with_own_credentials(own);
         let controller = Arc::new(controller);
         let limits = Limits {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::{Endpoint, Environment, Error};
 use super::PidLimit;
+use crate::kubernetes::Address;
 
 pub(super) fn some(text: &str) -> Option<String> {
     Some(text.to_owned()).filter(|text| !text.is_empty())
@@ -94,6 +95,21 @@ pub(super) fn pod_ip(environment: &Environment) -> Result<IpAddr, Error> {
             ))
         }),
     }
+}
+
+/// Where the Kubernetes API is.
+pub(super) fn kubernetes(environment: &Environment) -> Result<Option<Address>, Error> {
+    let Some(host) = environment.kubernetes_host.clone() else {
+        return Ok(None);
+    };
+    let port = environment.kubernetes_port.as_deref().unwrap_or("443");
+    let Ok(port) = port.parse() else {
+        let shown = port.escape_debug();
+        return Err(Error::Settings(format!(
+            "environment variable KUBERNETES_SERVICE_PORT is `{shown}`, not a port"
+        )));
+    };
+    Ok(Some(Address { host, port }))
 }
 
 fn bad(flag: &str, value: &str, reason: &str) -> Error {

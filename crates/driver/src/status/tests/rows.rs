@@ -15,7 +15,9 @@ use crate::ids::{VolumeId, VolumeUuid};
 use crate::journal::Source;
 use crate::mount::{self, Cause, CommandError, Failure, ParseError};
 use crate::node::PathError;
-use crate::{ceph_conf, config, credentials, journal, own_credentials, reftracker, request, size};
+use crate::{
+    ceph_conf, config, credentials, journal, kubernetes, own_credentials, reftracker, request, size,
+};
 
 pub(super) fn requests() -> Vec<Row> {
     let uuid = VolumeUuid::random();
@@ -85,6 +87,14 @@ pub(super) fn listings() -> Vec<Row> {
             reason: "it is odd",
         },
     };
+    let of_secret = |source| {
+        let (cluster, secret) = ("a".to_owned(), "n/s".to_owned());
+        Error::from(own_credentials::Error::Kubernetes {
+            cluster,
+            secret,
+            source,
+        })
+    };
     let away = ceph::Error::new(ErrorKind::Unreachable, "connect", "");
     vec![
         (
@@ -97,6 +107,33 @@ pub(super) fn listings() -> Vec<Row> {
             Code::FailedPrecondition,
             "credentials for cluster `a`, from the files in `/s/a`: field 'userID' in secrets is not a \
              cephx user name: it is odd",
+        ),
+        (
+            of_secret(kubernetes::Error::Forbidden { status: 403 }),
+            Code::FailedPrecondition,
+            "credentials for cluster `a`, from the Secret `n/s`: the pod's service account may not read it \
+             (HTTP 403); give its role the verb `get` on this Secret",
+        ),
+        (
+            of_secret(kubernetes::Error::Failed { status: 503 }),
+            Code::Unavailable,
+            "credentials for cluster `a`, from the Secret `n/s`: the Kubernetes API answered with HTTP 503",
+        ),
+        (
+            of_secret(kubernetes::Error::TimedOut {
+                authority: "10.96.0.1:443".to_owned(),
+            }),
+            Code::DeadlineExceeded,
+            "credentials for cluster `a`, from the Secret `n/s`: the Kubernetes API at 10.96.0.1:443 did \
+             not answer in time",
+        ),
+        (
+            of_secret(kubernetes::Error::NoNamespace {
+                name: "s".to_owned(),
+            }),
+            Code::FailedPrecondition,
+            "credentials for cluster `a`, from the Secret `n/s`: `s` has no namespace; set `namespace` \
+             beside `name` in config.json",
         ),
         (
             Error::Listing {
