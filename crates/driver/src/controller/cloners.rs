@@ -3,9 +3,8 @@
 //!
 //! Ceph 18 and later refuse a clone while all threads are busy. Requests stand in line here, so that the
 //! first to ask is the first to get a thread. A look at a clone takes the manager's one lock for some
-//! milliseconds, or some hundred beside busy threads, and slows down the clones themselves: so all
-//! looks together may take up a quarter of the time at most, and one clone is looked at the less often
-//! the longer it takes.
+//! milliseconds, or some hundred beside busy threads, and slows down the clones themselves: so those who
+//! wait leave each other the time, and one clone is looked at the less often the longer it takes.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,13 +18,11 @@ use crate::error::Error;
 use crate::journal::Origin;
 
 /// Between two looks, at least.
-const SHORTEST: Duration = Duration::from_millis(40);
+const SHORTEST: Duration = Duration::from_millis(25);
 /// Between two looks, at most.
 const LONGEST: Duration = Duration::from_secs(5);
 /// A clone is looked at again after this part of its age, which is then the most that looking adds.
 const PART_OF_AGE: u32 = 10;
-/// Looks take up one part in so many of the manager's time.
-const PART_OF_MANAGER: u32 = 4;
 /// What it takes to answer once waiting ends.
 const TO_ANSWER: Duration = Duration::from_millis(200);
 
@@ -126,7 +123,9 @@ impl Wait<'_> {
     /// [`Error::Unfinished`] if the deadline is too near for that; `state` says how far the clone is.
     pub(super) async fn pause(&self, state: impl FnOnce() -> String) -> Result<(), Error> {
         let waiting = self.line.waiting.load(Ordering::Relaxed);
-        let shared = self.look * waiting.saturating_mul(PART_OF_MANAGER);
+        // A look that took long has waited for the cloner itself, and is a reason to leave time for
+        // others, but not to wait alone.
+        let shared = self.look * waiting.saturating_sub(1);
         let pause = (self.since.elapsed() / PART_OF_AGE).max(shared);
         let pause = pause.clamp(SHORTEST, LONGEST);
         if self.cx.remaining() < pause + 2 * self.look + TO_ANSWER {
