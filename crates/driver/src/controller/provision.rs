@@ -5,7 +5,7 @@ use ceph::{Context, ErrorKind, Subvolume};
 
 use super::cloners::Cloners;
 use super::copy::Copying;
-use super::source;
+use super::{check_served, source};
 use crate::backend::Session;
 use crate::error::Error;
 use crate::journal::{Details, NewRecord, Record, Reservation, Source};
@@ -54,6 +54,7 @@ pub(super) async fn provision(
         Reservation::New(record) => (record, true),
         Reservation::Found(record) => (record, false),
     };
+    check_makeable(&record)?;
     if let Some(details) = &record.details {
         check_source(request, details)?;
     }
@@ -73,6 +74,17 @@ pub(super) async fn provision(
         _ if is_new => make(cx, session, record, new).await,
         _ => find(cx, session, request, new, record).await,
     }
+}
+
+/// ceph-csi may have reserved the name for a volume of a kind that is not made here.
+fn check_makeable(record: &Record) -> Result<(), Error> {
+    if let Some(snapshot) = &record.backing_snapshot {
+        return Err(Error::Unserved {
+            what: format!("making a volume that shows a snapshot (`{snapshot}`)"),
+            cure: "use ceph-csi for this volume",
+        });
+    }
+    check_served(record)
 }
 
 /// Whether the record says that its volume was a whole copy once.

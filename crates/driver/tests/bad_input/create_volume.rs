@@ -10,9 +10,11 @@ use csi_proto::v1::{CapacityRange, CreateVolumeRequest, VolumeCapability, Volume
 use spirula::journal::Source;
 use tonic::Code::{
     AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, Ok as Served, OutOfRange,
+    Unimplemented,
 };
 use tonic::{Request, Status};
 
+use crate::ids;
 use crate::lab::{Lab, VOLUME};
 use crate::support::{copy_request, create_request, mount_capability};
 use crate::table::{Case, Report, case};
@@ -30,6 +32,8 @@ pub(crate) fn run(report: &mut Report) {
     report.check("CreateVolume, no quota", unlimited, again, send, UNLIMITED);
     let prefixed = || Lab::with_volume_of(|request| set(request, "volumeNamePrefix", "shop-"));
     report.check("CreateVolume, prefix", prefixed, again, send, PREFIXED);
+    let shallow = || Lab::with_stored(ids::SNAPSHOT_BACKED);
+    report.check("CreateVolume, shallow", shallow, again, send, SHALLOW);
 }
 
 /// Sends a request.
@@ -714,4 +718,12 @@ const PREFIXED: &[Case<CreateVolumeRequest>] = &[case(
     AlreadyExists,
     "volume `pvc-1` exists already and its subvolume is `shop-<uuid>`, not `csi-vol-...`; delete \
          it or ask by another name",
+)];
+
+const SHALLOW: &[Case<CreateVolumeRequest>] = &[case(
+    "the name of a volume that shows a snapshot",
+    |_| {},
+    Unimplemented,
+    "making a volume that shows a snapshot (`snap-1`) is not served by this release of spirula: use \
+     ceph-csi for this volume",
 )];

@@ -122,6 +122,14 @@ impl Lab {
         let cx = Context::with_timeout(Duration::from_secs(5));
         let client = lab.world.memory.client();
         lab.runtime.block_on(client.write(&cx, &at, write)).unwrap();
+        let directory = Object {
+            name: "csi.volumes.default".to_owned(),
+            ..at
+        };
+        let key = (format!("csi.volume.{VOLUME}"), ids::UUID.into());
+        let write = WriteOp::new().then(WriteStep::OmapSet([key].into()));
+        let written = client.write(&cx, &directory, write);
+        lab.runtime.block_on(written).unwrap();
         lab
     }
 
