@@ -77,16 +77,7 @@ async fn delete(
         (None, Some(origin)) => {
             copy::delete(cx, session, &controller.cloners, &record, origin).await?;
         }
-        (None, None) => {
-            // The name goes while the subvolume goes: from here on it would lead to something that may
-            // vanish at any moment. The record stays until both are gone, so that a repeat finds them.
-            let at = session.subvolume(&record);
-            let name = session.journal.release_name(cx, &record);
-            let (name, removed) = tokio::join!(name, remove(cx, session, &at));
-            removed?;
-            name?;
-            return Ok(session.journal.remove_record(cx, uuid).await?);
-        }
+        (None, None) => remove(cx, session, &session.subvolume(&record)).await?,
     }
     Ok(session.journal.release(cx, &record).await?)
 }

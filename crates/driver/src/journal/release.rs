@@ -41,11 +41,7 @@ impl<K: Kind> Journal<K> {
         self.remove_record(cx, uuid).await
     }
 
-    /// Removes the record only: for when nothing leads to it any more.
-    ///
-    /// # Errors
-    /// [`Error::Ceph`]; one that is gone already is no error.
-    pub async fn remove_record(&self, cx: &Context, uuid: &Uuid<K>) -> Result<(), Error> {
+    async fn remove_record(&self, cx: &Context, uuid: &Uuid<K>) -> Result<(), Error> {
         let remove = WriteOp::new().then(WriteStep::Remove);
         unless_gone(self.cluster.write(cx, &self.record(uuid), remove).await)
     }
