@@ -40,8 +40,8 @@ pub struct SnapshotInfo {
 #[async_trait]
 pub trait Snapshots: Send + Sync + std::fmt::Debug {
     /// Creates the snapshot. One that exists stays as it is, and is no error. `TooManySnapshots` at the
-    /// limit of the mds (100 per subvolume, unless `mds_max_snaps_per_dir` says otherwise), even for one
-    /// that exists.
+    /// limit of the mds (100 per subvolume, unless `mds_max_snaps_per_dir` says otherwise), before Ceph 20
+    /// even for one that exists.
     async fn create(&self, cx: &Context, at: &Snapshot) -> Result<()>;
 
     /// What is known about the snapshot.
