@@ -53,6 +53,8 @@ pub enum ErrorKind {
     PendingClones,
     /// The clone cannot be canceled, because it is complete, failed or canceled already (EINVAL).
     CloneFinished,
+    /// The set of subvolumes did not become quiet, or did not stay so (EPERM, ESTALE, ETIMEDOUT, ...).
+    NotQuiet,
     /// The subvolume was not made by cloning (EOPNOTSUPP).
     NotAClone,
     /// The directory has as many snapshots as the mds allows, `mds_max_snaps_per_dir` (EMLINK).
@@ -171,6 +173,7 @@ impl ErrorKind {
             Self::NotReady => "not complete yet",
             Self::PendingClones => "clones of it are pending",
             Self::CloneFinished => "finished already",
+            Self::NotQuiet => "writes could not be held back all the time",
             Self::NotAClone => "not a clone",
             Self::TooManySnapshots => "too many snapshots",
             Self::Unsupported => "not known to this Ceph release",

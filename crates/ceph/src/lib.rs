@@ -3,8 +3,8 @@
 //! * [`Cluster`] is the boundary: objects with omaps and xattrs, advisory locks, monitor and manager
 //!   commands. [`rados`] implements it over librados, [`memory`] in memory; [`suite`] is the contract
 //!   that both must pass, and [`fault`] makes any of them fail at a chosen call.
-//! * [`Subvolumes`], [`Snapshots`] and [`Clones`] are what volumes are made with; [`mgr`] implements them
-//!   with manager commands.
+//! * [`Subvolumes`], [`Snapshots`], [`Clones`] and [`Quiesce`] are what volumes are made with; [`mgr`]
+//!   implements them with manager commands.
 //! * [`health`] and [`storage`] are what the monitors tell of file systems and pools.
 //! * [`Pool`] hands out shared connections, each with its cached [`filesystem`] facts.
 //!
@@ -23,6 +23,7 @@ pub mod mgr;
 mod mon;
 mod object;
 pub mod pool;
+pub mod quiesce;
 pub mod rados;
 pub mod snapshot;
 pub mod storage;
@@ -36,5 +37,6 @@ pub use error::{Error, ErrorKind, Result};
 pub use filesystem::Filesystem;
 pub use object::{Object, OmapPage, ReadAnswer, ReadOp, WriteOp, WriteStep};
 pub use pool::{Connect, Connection, Identity, Pool};
+pub use quiesce::{Quiesce, QuiesceLimits, QuiesceSet, Quiet};
 pub use snapshot::{Snapshot, SnapshotInfo, Snapshots};
 pub use subvolume::{Subvolume, Subvolumes};

@@ -19,7 +19,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 pub use client::MemoryClient;
 pub use object::ObjectState;
-pub use volumes::{Cloner, Mds, Origin, SnapshotState, Stage, SubvolumeState};
+pub use volumes::{Cloner, Mds, Origin, QuiesceState, SnapshotState, Stage, SubvolumeState};
 
 use crate::health::Check;
 use crate::pool::{Connect, Identity};
@@ -46,6 +46,11 @@ struct State {
     clones: Vec<volumes::Job>,
     /// Snapshots that a subvolume can have.
     snapshot_limit: usize,
+    /// Whether `fs quiesce` is known.
+    quiesces: bool,
+    /// Quiesce sets by file system and name.
+    quiesced: BTreeMap<(String, String), QuiesceState>,
+    set_version: u64,
 }
 
 impl Default for State {
@@ -60,6 +65,9 @@ impl Default for State {
             cloner: Cloner::default(),
             clones: Vec::new(),
             snapshot_limit: 100,
+            quiesces: false,
+            quiesced: BTreeMap::new(),
+            set_version: 0,
         }
     }
 }
@@ -167,6 +175,22 @@ impl Memory {
     /// What the cluster complains of from now on.
     pub fn set_checks(&self, checks: Vec<Check>) {
         self.lock().checks = checks;
+    }
+
+    /// Makes it know `fs quiesce`, as Ceph 20 does.
+    pub fn know_quiesce(&self) {
+        self.lock().quiesces = true;
+    }
+
+    /// Names of the quiesce sets whose members are quiet now.
+    pub fn quiet_sets(&self) -> Vec<String> {
+        let mut state = self.lock();
+        state.expire();
+        let quiet = |set: &&QuiesceState| set.state == "QUIESCED";
+        let sets = state.quiesced.iter();
+        sets.filter(|(_, set)| quiet(set))
+            .map(|((_, name), _)| name.clone())
+            .collect()
     }
 
     /// All objects there are, for leak checks.

@@ -4,6 +4,7 @@
 mod answer;
 mod arguments;
 mod clones;
+mod quiesce;
 mod snapshots;
 mod subvolumes;
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod deadlines;
 mod locks;
 mod objects;
 mod omap;
+mod quiesce;
 mod snapshots;
 mod subvolumes;
 mod versions;
@@ -30,6 +31,7 @@ pub use deadlines::*;
 pub use locks::*;
 pub use objects::*;
 pub use omap::*;
+pub use quiesce::*;
 pub use snapshots::*;
 pub use subvolumes::*;
 pub use versions::*;
@@ -37,7 +39,7 @@ pub use versions::*;
 use crate::mgr::MgrVolumes;
 use crate::subvolume::Subvolume;
 use crate::{Clones, Cluster, Context, ErrorKind, Filesystem, Object, ReadAnswer, ReadOp, Result};
-use crate::{Snapshot, Snapshots, Subvolumes, WriteOp, WriteStep};
+use crate::{Quiesce, Snapshot, Snapshots, Subvolumes, WriteOp, WriteStep};
 
 /// What a case runs on.
 #[derive(Clone, Debug)]
@@ -56,6 +58,17 @@ pub struct Subject {
     pub files: Arc<dyn Files>,
     /// Whether the user may take locks.
     pub locks: Locks,
+    /// Whether subvolumes can be quiesced.
+    pub quiescing: Quiescing,
+}
+
+/// Whether the release of Ceph has `fs quiesce`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quiescing {
+    /// It does: 19.2 and later.
+    Known,
+    /// It is `Unsupported`.
+    Unknown,
 }
 
 /// What the capabilities of the user say about locks. The ones that ceph-csi asks for (`allow rw` on the
@@ -115,6 +128,10 @@ impl Subject {
     }
 
     fn clones(&self) -> impl Clones {
+        MgrVolumes::new(Arc::clone(&self.cluster))
+    }
+
+    fn quiesce(&self) -> impl Quiesce {
         MgrVolumes::new(Arc::clone(&self.cluster))
     }
 
@@ -240,6 +257,9 @@ macro_rules! contract_tests {
             omap_remove_ignores_absent_keys
             omap_values_by_key
             pools_have_room
+            quiesce_interrupted
+            quiesce_life
+            quiesce_of_what_is_absent
             retained_snapshots
             snapshot_life
             snapshots_of_absent_subvolumes

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use ceph::memory::{Cloner, Memory};
-use ceph::suite::{Files, Locks, Subject};
+use ceph::suite::{Files, Locks, Quiescing, Subject};
 
-fn subject(case: &str, cloner: Cloner) -> Ready<anyhow::Result<Subject>> {
+fn subject(case: &str, cloner: Cloner, quiescing: Quiescing) -> Ready<anyhow::Result<Subject>> {
     let memory = Memory::new();
     memory.set_cloner(cloner);
+    if quiescing == Quiescing::Known {
+        memory.know_quiesce();
+    }
     memory.create_filesystem("another");
     let fs = memory.create_filesystem("contract");
     memory.create_group("contract", "csi");
@@ -22,6 +25,7 @@ fn subject(case: &str, cloner: Cloner) -> Ready<anyhow::Result<Subject>> {
         unique: case.to_owned(),
         files: Arc::new(Pretended(memory)),
         locks: Locks::Allowed,
+        quiescing,
     }))
 }
 
@@ -45,22 +49,22 @@ impl Files for Pretended {
 }
 
 mod as_ceph_16 {
-    use super::{Cloner, Ready, Subject};
+    use super::{Cloner, Quiescing, Ready, Subject};
 
     fn subject(case: &str) -> Ready<anyhow::Result<Subject>> {
         let cloner = Cloner {
             steps_per_mib: 1,
             ..Cloner::default()
         };
-        super::subject(case, cloner)
+        super::subject(case, cloner, Quiescing::Unknown)
     }
 
     ceph::contract_tests!(subject);
 }
 
-/// Which refuses clones that would have to wait.
-mod as_ceph_18 {
-    use super::{Cloner, Ready, Subject};
+/// Which refuses clones that would have to wait, as 18 does too.
+mod as_ceph_20 {
+    use super::{Cloner, Quiescing, Ready, Subject};
 
     fn subject(case: &str) -> Ready<anyhow::Result<Subject>> {
         let cloner = Cloner {
@@ -68,7 +72,7 @@ mod as_ceph_18 {
             refuses: true,
             ..Cloner::default()
         };
-        super::subject(case, cloner)
+        super::subject(case, cloner, Quiescing::Known)
     }
 
     ceph::contract_tests!(subject);

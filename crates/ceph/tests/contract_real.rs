@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
 use ceph::rados::{Connector, Settings};
-use ceph::suite::{Files, Locks, Subject};
+use ceph::suite::{Files, Locks, Quiescing, Subject};
 use ceph::{Cluster, Connect as _, Connection, Context, Identity};
 
 /// A cephx user to test as.
@@ -64,6 +64,10 @@ async fn subject(account: Account, case: &str) -> anyhow::Result<Subject> {
         group: setting("SPIRULA_TEST_GROUP")?,
         unique: format!("{case}-{}-{started}", account.user),
         locks: account.locks,
+        quiescing: match setting("SPIRULA_TEST_CEPH_RELEASE")?.parse::<u32>()? {
+            ..19 => Quiescing::Unknown,
+            _ => Quiescing::Known,
+        },
         files: Arc::new(Fuse(account)),
     })
 }

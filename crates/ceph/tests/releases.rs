@@ -8,8 +8,8 @@ use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
 use ceph::mgr::MgrVolumes;
 use ceph::{
-    CloneState, Clones, Cluster, Command, Context, Lock, Object, ReadAnswer, ReadOp, Result,
-    Snapshot, Snapshots, Subvolume, Subvolumes, WriteOp,
+    CloneState, Clones, Cluster, Command, Context, ErrorKind, Lock, Object, Quiesce, QuiesceLimits,
+    QuiesceSet, ReadAnswer, ReadOp, Result, Snapshot, Snapshots, Subvolume, Subvolumes, WriteOp,
 };
 
 /// Answers every command with what is in one file.
@@ -70,6 +70,10 @@ impl Release {
     }
 
     fn snapshots(&self, file: &str) -> anyhow::Result<Box<dyn Snapshots>> {
+        Ok(Box::new(MgrVolumes::new(self.answering(file)?)))
+    }
+
+    fn quiesce(&self, file: &str) -> anyhow::Result<Box<dyn Quiesce>> {
         Ok(Box::new(MgrVolumes::new(self.answering(file)?)))
     }
 
@@ -209,6 +213,39 @@ async fn clones() -> anyhow::Result<()> {
             let tells = file == "in_progress" && release.0.ends_with("20.2.4");
             assert_eq!(status.progress.is_some(), tells, "{:?}", status.progress);
         }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn quiesce_sets() -> anyhow::Result<()> {
+    let set = QuiesceSet {
+        fs: "k8scephfs".to_owned(),
+        name: "nightly".to_owned(),
+    };
+    let limits = QuiesceLimits {
+        patience: Duration::from_secs(1),
+        expiration: Duration::from_secs(1),
+    };
+    let release = Release(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/20.2.4"));
+    let quiet = release.quiesce("quiesce_quiesced.json")?;
+    let quiet = quiet.quiesce(&cx(), &set, &[at()], limits).await?;
+    let released = release.quiesce("quiesce_released.json")?;
+    released.release(&cx(), &set, quiet).await?;
+    let canceled = release.quiesce("quiesce_canceled.json")?;
+    canceled.cancel(&cx(), &set).await?;
+    for other in ["quiescing", "expired", "canceled", "timed_out"] {
+        let other = release.quiesce(&format!("quiesce_{other}.json"))?;
+        let began = other.quiesce(&cx(), &set, &[at()], limits).await;
+        assert_eq!(
+            began.err().map(|error| error.kind),
+            Some(ErrorKind::NotQuiet)
+        );
+        let ended = other.release(&cx(), &set, quiet).await;
+        assert_eq!(
+            ended.err().map(|error| error.kind),
+            Some(ErrorKind::NotQuiet)
+        );
     }
     Ok(())
 }

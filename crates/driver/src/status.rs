@@ -161,6 +161,7 @@ fn of_ceph(kind: ErrorKind) -> Code {
         ErrorKind::Busy
         | ErrorKind::ClonersBusy
         | ErrorKind::NotReady
+        | ErrorKind::NotQuiet
         | ErrorKind::Locked
         | ErrorKind::CompareFailed
         | ErrorKind::VersionChanged => Code::Aborted,

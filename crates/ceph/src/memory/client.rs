@@ -66,6 +66,7 @@ impl From<Errno> for Refusal {
 /// The errnos that this cluster answers.
 #[derive(Clone, Copy)]
 pub(super) enum Errno {
+    NotPermitted = 1,
     NoEntry = 2,
     Again = 11,
     Busy = 16,
@@ -76,6 +77,8 @@ pub(super) enum Errno {
     NotEmpty = 39,
     Overflow = 75,
     NotSupported = 95,
+    TimedOut = 110,
+    Stale = 116,
     Canceled = 125,
 }
 

@@ -4,6 +4,7 @@ mod arguments;
 mod clone;
 mod group;
 mod metadata;
+mod quiesce;
 mod snapshot;
 mod subvolume;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use arguments::Arguments;
 pub(super) use clone::Job;
 pub use clone::{Cloner, Origin};
+pub use quiesce::QuiesceState;
 pub use snapshot::SnapshotState;
 pub use subvolume::{Stage, SubvolumeState};
 
@@ -137,6 +139,7 @@ impl State {
             "fs subvolume snapshot clone" => Self::start_clone,
             "fs clone status" => Self::clone_status,
             "fs clone cancel" => Self::cancel_clone,
+            "fs quiesce" if self.quiesces => Self::quiesce,
             unknown => {
                 let text = format!("No handler found for '{unknown}'");
                 return Err(Refusal::new(Errno::Invalid, text));

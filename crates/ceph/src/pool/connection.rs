@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::filesystem::{Cache, Filesystem};
 use crate::mgr::MgrVolumes;
-use crate::{Clones, Cluster, Context, Result, Snapshots, Subvolumes};
+use crate::{Clones, Cluster, Context, Quiesce, Result, Snapshots, Subvolumes};
 
 /// One cluster as one cephx user.
 #[derive(Debug)]
@@ -41,6 +41,11 @@ impl Connection {
 
     /// Clone operations.
     pub fn clones(&self) -> Arc<dyn Clones> {
+        Arc::clone(&self.volumes) as _
+    }
+
+    /// Quiesce operations.
+    pub fn quiesce(&self) -> Arc<dyn Quiesce> {
         Arc::clone(&self.volumes) as _
     }
 

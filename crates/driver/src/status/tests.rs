@@ -82,6 +82,7 @@ variants!(of_kind, KINDS, ErrorKind:
     ErrorKind::SnapshotNotFound => "Ceph: SnapshotNotFound",
     ErrorKind::ClonersBusy => "Ceph: ClonersBusy",
     ErrorKind::NotReady => "Ceph: NotReady",
+    ErrorKind::NotQuiet => "Ceph: NotQuiet",
     ErrorKind::PendingClones => "Ceph: PendingClones",
     ErrorKind::CloneFinished => "Ceph: CloneFinished",
     ErrorKind::NotAClone => "Ceph: NotAClone",

@@ -34,6 +34,17 @@ impl Arguments {
         self.0.get(name).and_then(Value::as_bool) == Some(true)
     }
 
+    /// A list of texts; empty if it was not given.
+    pub(super) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        let list = self.0.get(name).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str)
+    }
+
+    /// A number with a fraction.
+    pub(super) fn number(&self, name: &str) -> Option<f64> {
+        self.0.get(name).and_then(Value::as_f64)
+    }
+
     /// A number, `None` if it was not given.
     pub(super) fn integer(&self, name: &str) -> Result<Option<i64>, Refusal> {
         let Some(value) = self.0.get(name) else {

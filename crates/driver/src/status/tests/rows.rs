@@ -457,6 +457,11 @@ pub(super) fn cephs() -> Vec<Row> {
             "mgr command `x`: not complete yet: words",
         ),
         (
+            ErrorKind::NotQuiet,
+            Code::Aborted,
+            "mgr command `x`: writes could not be held back all the time: words",
+        ),
+        (
             ErrorKind::PendingClones,
             Code::FailedPrecondition,
             "mgr command `x`: clones of it are pending: words",
