@@ -86,6 +86,7 @@ pub(super) async fn finish(
     }
     match snapshot::remove(cx, session, record).await {
         Err(error) if error.kind == ErrorKind::PendingClones => {
+            journal.note_kept(cx, &record.uuid).await?;
             return Err(pending_clones(cx, session, id, record).await);
         }
         removed => removed?,

@@ -63,6 +63,17 @@ impl Journal<Snapshot> {
         let note = BTreeMap::from([(DELETED.to_owned(), Vec::new())]);
         unless_gone(self.set(cx, uuid, note).await)
     }
+
+    /// Takes [`Self::note_deleted`] back: Ceph has refused the deletion, and nobody holds the snapshot.
+    ///
+    /// # Errors
+    /// [`Error::Ceph`]; a record that is gone is none.
+    pub async fn note_kept(&self, cx: &Context, uuid: &SnapshotUuid) -> Result<(), Error> {
+        let write = WriteOp::new()
+            .then(WriteStep::AssertExists)
+            .then(WriteStep::OmapRemove(vec![DELETED.to_owned()]));
+        unless_gone(self.cluster.write(cx, &self.record(uuid), write).await)
+    }
 }
 
 impl<K: Kind> Journal<K> {
