@@ -114,6 +114,19 @@ impl Error {
         self.kind == ErrorKind::NotFound
     }
 
+    /// Whether it says that a snapshot is not there, be it with its subvolume.
+    pub fn is_snapshot_gone(&self) -> bool {
+        matches!(self.kind, ErrorKind::NotFound | ErrorKind::SnapshotNotFound)
+    }
+
+    /// Whether the call may have had its effect, or may have it later, for all that this error tells.
+    pub fn has_unknown_effect(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::TimedOut | ErrorKind::Unreachable | ErrorKind::Busy | ErrorKind::Locked
+        )
+    }
+
     fn reason(&self) -> String {
         let kind = self.kind.text();
         match (self.detail.as_str(), self.errno) {

@@ -10,6 +10,7 @@ use ceph::{CloneState, Context, ErrorKind, Snapshot, Subvolume};
 
 use super::cloners::{Cloners, Wait, describe};
 use super::provision::{Provisioned, other_size, refusal};
+use super::snapshot;
 use crate::backend::Session;
 use crate::error::Error;
 use crate::journal::{Details, NewRecord, Origin, Record, Source};
@@ -124,7 +125,7 @@ impl Copying<'_> {
         match begun {
             Ok(()) => Ok(()),
             Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(()),
-            Err(error) if goes_on(error.kind) => Err(error.into()),
+            Err(error) if goes_on(&error) => Err(error.into()),
             Err(error) => {
                 self.give_back(wait, record, places).await?;
                 Err(self.refusal(error, places).await)
@@ -257,16 +258,8 @@ impl Copying<'_> {
 }
 
 /// Whether the effect of a failed call is unknown, or it may succeed as soon as others are done.
-fn goes_on(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::TimedOut
-            | ErrorKind::Unreachable
-            | ErrorKind::Busy
-            | ErrorKind::ClonersBusy
-            | ErrorKind::NotReady
-            | ErrorKind::Locked
-    )
+fn goes_on(error: &ceph::Error) -> bool {
+    error.has_unknown_effect() || matches!(error.kind, ErrorKind::ClonersBusy | ErrorKind::NotReady)
 }
 
 /// Removes what there is of a clone that is not complete, cancelling it if it goes on.
@@ -294,20 +287,12 @@ async fn remove_snapshot(
     at: &Snapshot,
 ) -> Result<(), Error> {
     loop {
-        match session.snapshots.remove(cx, at).await {
+        match snapshot::remove(cx, session, at).await {
             Err(error) if error.kind == ErrorKind::PendingClones => {
                 let state = || "the clone is complete and lets go of its source".to_owned();
                 wait.pause(state).await?;
             }
-            Err(error)
-                if !matches!(
-                    error.kind,
-                    ErrorKind::NotFound | ErrorKind::SnapshotNotFound
-                ) =>
-            {
-                return Err(error.into());
-            }
-            _ => return Ok(()),
+            removed => return Ok(removed?),
         }
     }
 }

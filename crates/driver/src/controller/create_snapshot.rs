@@ -199,14 +199,10 @@ async fn give_back(
     record: &SnapshotRecord,
     error: &ceph::Error,
 ) -> Result<(), Error> {
-    let unknown_effect = matches!(
-        error.kind,
-        ErrorKind::TimedOut | ErrorKind::Unreachable | ErrorKind::Busy | ErrorKind::Locked
-    );
-    if unknown_effect {
+    if error.has_unknown_effect() {
         return Ok(());
     }
-    match snapshot::remove(cx, session, record).await {
+    match snapshot::remove(cx, session, &session.snapshot(record)).await {
         Ok(()) => Ok(session.snapshot_journal.release(cx, record).await?),
         Err(removal) => {
             tracing::warn!("{error}; and what was made could not be removed: {removal}");

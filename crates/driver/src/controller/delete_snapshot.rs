@@ -84,7 +84,7 @@ pub(super) async fn finish(
     if shallow::keep_for_volumes(cx, session, id, record).await? {
         return Ok(journal.release_name(cx, record).await?);
     }
-    match snapshot::remove(cx, session, record).await {
+    match snapshot::remove(cx, session, &session.snapshot(record)).await {
         Err(error) if error.kind == ErrorKind::PendingClones => {
             journal.note_kept(cx, &record.uuid).await?;
             return Err(pending_clones(cx, session, id, record).await);

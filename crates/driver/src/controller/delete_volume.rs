@@ -20,7 +20,7 @@ use ceph::subvolume::Removal;
 use ceph::{Context, ErrorKind, Subvolume};
 use csi_proto::v1::{DeleteVolumeRequest, DeleteVolumeResponse};
 
-use super::{Controller, check_served, copy, shallow};
+use super::{Controller, check_served, copy, shallow, snapshot};
 use crate::backend::Session;
 use crate::error::Error;
 use crate::ids::VolumeUuid;
@@ -110,17 +110,7 @@ async fn remove_foreign_copy(cx: &Context, session: &Session, at: &Subvolume) ->
     let made_for_it = status.source.filter(|source| source.name == at.name);
     copy::erase(cx, session, at).await?;
     if let Some(snapshot) = made_for_it {
-        match session.snapshots.remove(cx, &snapshot).await {
-            Err(error)
-                if !matches!(
-                    error.kind,
-                    ErrorKind::NotFound | ErrorKind::SnapshotNotFound
-                ) =>
-            {
-                return Err(error.into());
-            }
-            _ => {}
-        }
+        snapshot::remove(cx, session, &snapshot).await?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@
 //! | NOT_FOUND | no such snapshot |
 //! | FAILED_PRECONDITION | config.json lacks its cluster |
 
-use ceph::{Context, ErrorKind};
+use ceph::Context;
 use csi_proto::v1::{GetSnapshotRequest, GetSnapshotResponse};
 
 use super::{Controller, snapshot};
@@ -32,12 +32,7 @@ pub(super) async fn run(
     }
     let _foreground = controller.trail.foreground(&session);
     let taken = match snapshot::taken(cx, &session, &record).await {
-        Err(error)
-            if matches!(
-                error.kind,
-                ErrorKind::NotFound | ErrorKind::SnapshotNotFound
-            ) =>
-        {
+        Err(error) if error.is_snapshot_gone() => {
             let why = error.to_string();
             return Err(Error::NoSnapshot {
                 id: asked.snapshot,

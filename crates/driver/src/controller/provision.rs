@@ -200,11 +200,7 @@ async fn give_back(
     at: &Subvolume,
     error: &ceph::Error,
 ) -> Result<(), Error> {
-    let unknown_effect = matches!(
-        error.kind,
-        ErrorKind::TimedOut | ErrorKind::Unreachable | ErrorKind::Busy | ErrorKind::Locked
-    );
-    if unknown_effect {
+    if error.has_unknown_effect() {
         return Ok(());
     }
     match session.subvolumes.remove(cx, at, Removal::Plain).await {

@@ -6,7 +6,7 @@
 //! see the reference, and leave the snapshot to the one who takes the last one away. And a snapshot
 //! goes only where that note is: a reference object that is not there alone proves nothing.
 
-use ceph::{Context, ErrorKind};
+use ceph::Context;
 
 use super::snapshot;
 use crate::backend::Session;
@@ -58,7 +58,7 @@ pub(super) async fn let_go(
     let held = session.references.remove(cx, shown, &users).await?;
     match found {
         Some(record) if held == Held::No && record.deleted => {
-            snapshot::remove(cx, session, &record).await?;
+            snapshot::remove(cx, session, &session.snapshot(&record)).await?;
             Ok(session.snapshot_journal.release(cx, &record).await?)
         }
         Some(_) if held == Held::No => {
@@ -84,12 +84,4 @@ pub(super) async fn find(
         }
         _ => Ok(None),
     }
-}
-
-/// Whether it says that a snapshot is not there, be it with its subvolume.
-pub(super) fn is_gone(error: &ceph::Error) -> bool {
-    matches!(
-        error.kind,
-        ErrorKind::NotFound | ErrorKind::SnapshotNotFound
-    )
 }

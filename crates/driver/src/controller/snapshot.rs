@@ -1,6 +1,6 @@
 //! What the RPCs about snapshots share: to look at one, to remove one, to tell of one.
 
-use ceph::{Context, ErrorKind};
+use ceph::{Context, Snapshot};
 use csi_proto::v1;
 use prost_types::Timestamp;
 
@@ -30,21 +30,9 @@ pub(super) async fn taken(
 }
 
 /// Removes the snapshot. One that is gone, be it with its subvolume, is no error.
-pub(super) async fn remove(
-    cx: &Context,
-    session: &Session,
-    record: &SnapshotRecord,
-) -> ceph::Result<()> {
-    let at = session.snapshot(record);
-    match session.snapshots.remove(cx, &at).await {
-        Err(error)
-            if !matches!(
-                error.kind,
-                ErrorKind::NotFound | ErrorKind::SnapshotNotFound
-            ) =>
-        {
-            Err(error)
-        }
+pub(super) async fn remove(cx: &Context, session: &Session, at: &Snapshot) -> ceph::Result<()> {
+    match session.snapshots.remove(cx, at).await {
+        Err(error) if !error.is_snapshot_gone() => Err(error),
         _ => Ok(()),
     }
 }

@@ -83,7 +83,7 @@ async fn exists(cx: &Context, session: &Session, record: &Record) -> Result<Opti
         .info(cx, &session.snapshot(&snapshot))
         .await
     {
-        Err(error) if shallow::is_gone(&error) => Ok(Some(error.to_string())),
+        Err(error) if error.is_snapshot_gone() => Ok(Some(error.to_string())),
         other => Ok(other.map(|_| None)?),
     }
 }

@@ -236,14 +236,7 @@ impl Lane {
             match job.set(&cx, key, value).await {
                 Ok(()) => {}
                 // Deleted meanwhile, by us or by others.
-                Err(error)
-                    if matches!(
-                        error.kind,
-                        ErrorKind::NotFound | ErrorKind::SnapshotNotFound
-                    ) =>
-                {
-                    return Ok(());
-                }
+                Err(error) if error.is_snapshot_gone() => return Ok(()),
                 Err(error) if error.kind == ErrorKind::Unsupported => {
                     self.unsupported.store(true, Ordering::Relaxed);
                     tracing::warn!("subvolumes and snapshots get no metadata: {error}");
