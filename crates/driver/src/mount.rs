@@ -13,6 +13,7 @@ mod failure;
 mod fuse;
 mod helper;
 mod key_file;
+pub mod keyring;
 mod linux;
 pub mod memory;
 mod monitors;
