@@ -19,8 +19,6 @@ mod lab;
 mod refused;
 #[path = "node_fuse/shallow.rs"]
 mod shallow;
-#[path = "node_fuse/timing.rs"]
-mod timing;
 
 use std::io::ErrorKind;
 

@@ -26,5 +26,8 @@ mod faults;
 mod lab;
 #[path = "real_ceph/listing.rs"]
 mod listing;
+#[path = "support/random.rs"]
+#[allow(dead_code, reason = "each test uses its part of the support")]
+mod random;
 #[path = "real_ceph/snapshots.rs"]
 mod snapshots;

@@ -1,9 +1,12 @@
 //! ListVolumes: pages, and what is in them.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use ceph::fault::{Fault, Faults};
+use ceph::memory::Cloner;
 use csi_proto::v1::controller_service_capability::rpc::Type;
+use spirula::journal::Source;
 use tonic::Code;
 
 use crate::lab::lab;
@@ -37,6 +40,23 @@ fn pages_of_any_size_list_each_volume_once() {
         assert_eq!(entry.volume.as_ref().unwrap().capacity_bytes, 1 << 30);
     }
     assert_eq!(process.list(7, "").served().next_token, "");
+    process.kill();
+}
+
+/// A clone that is being filled has no path yet; that fails no listing.
+#[test]
+fn a_copy_that_is_being_made_is_listed() {
+    let (world, process) = lab();
+    let id = process.create_id("pvc-source");
+    assert_eq!(process.list(0, "").served().entries.len(), 1);
+    world.memory.set_cloner(Cloner {
+        steps: 1_000_000,
+        ..Cloner::default()
+    });
+    let limit = Duration::from_millis(400);
+    let copy = process.copy_within(limit, "pvc-copy", 1, &Source::Volume(id));
+    assert_eq!(copy.refused().code(), Code::Aborted);
+    assert_eq!(process.list_all(1, |_| ()).len(), 2);
     process.kill();
 }
 

@@ -8,6 +8,7 @@ use tonic::transport::Channel;
 
 use crate::driver::Driver;
 use crate::lab::Lab;
+use crate::random::Random;
 
 const KILLS: u64 = 40;
 const CLIENTS: u64 = 8;
@@ -166,16 +167,4 @@ fn settle(lab: &Lab, known: &Known) {
     });
     driver.terminate();
     lab.expect_empty("after everything was deleted");
-}
-
-/// Enough randomness to choose moments, and the same again for the same seed (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
 }

@@ -15,6 +15,8 @@ type Client = csi_proto::v1::controller_client::ControllerClient<Channel>;
 const DAEMONS: [&str; 4] = ["mgr.x", "mon.a", "osd.0", "mds.a"];
 /// What a client gives each request while something is broken.
 const PATIENCE: Duration = Duration::from_secs(4);
+/// What a busy machine adds to that.
+const SLACK: Duration = Duration::from_secs(2);
 /// Time for a repaired cluster to work again.
 const RECOVERY: Duration = Duration::from_secs(90);
 
@@ -96,10 +98,7 @@ async fn outage(lab: &Lab, client: &Client, daemon: &str, signal: &str) {
             Err(status) => format!("{:?}: {}", status.code(), status.message()),
         };
         println!("{daemon} {signal}: {rpc} after {took:.1?}: {text}");
-        assert!(
-            took < PATIENCE + Duration::from_millis(500),
-            "{rpc} took {took:?}"
-        );
+        assert!(took < PATIENCE + SLACK, "{rpc} took {took:?}");
         if let Err(status) = answer {
             let retried = [Code::DeadlineExceeded, Code::Unavailable, Code::Aborted];
             assert!(retried.contains(&status.code()), "{rpc}: {status}");

@@ -1,10 +1,11 @@
 //! The cluster under test, seen from outside of the driver: with Ceph's own commands.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use csi_proto::v1::volume_capability::access_mode::Mode;
+pub(crate) use csi_proto::v1::volume_capability::access_mode::Mode;
 use csi_proto::v1::volume_capability::{AccessMode, AccessType, MountVolume};
 use csi_proto::v1::{self as csi, VolumeCapability};
 
@@ -58,6 +59,14 @@ impl Lab {
             .into()
     }
 
+    /// Makes a directory for `--controller-secrets-dir`.
+    pub(crate) fn write_credentials(&self, directory: &Path) {
+        let directory = directory.join(CLUSTER_ID);
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::write(directory.join("userID"), &self.user).unwrap();
+        std::fs::write(directory.join("userKey"), &self.key).unwrap();
+    }
+
     pub(crate) fn create(&self, name: &str, gib: i64) -> csi::CreateVolumeRequest {
         let parameters = [
             ("clusterID", CLUSTER_ID),
@@ -72,7 +81,7 @@ impl Lab {
                 required_bytes: gib << 30,
                 limit_bytes: 0,
             }),
-            volume_capabilities: vec![capability()],
+            volume_capabilities: vec![capability(Mode::MultiNodeMultiWriter)],
             parameters: parameters
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .into(),
@@ -103,7 +112,7 @@ impl Lab {
     pub(crate) fn validate(&self, volume_id: &str) -> csi::ValidateVolumeCapabilitiesRequest {
         csi::ValidateVolumeCapabilitiesRequest {
             volume_id: volume_id.to_owned(),
-            volume_capabilities: vec![capability()],
+            volume_capabilities: vec![capability(Mode::MultiNodeMultiWriter)],
             secrets: self.secrets(),
             ..Default::default()
         }
@@ -208,11 +217,9 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn capability() -> VolumeCapability {
+pub(crate) fn capability(mode: Mode) -> VolumeCapability {
     VolumeCapability {
-        access_mode: Some(AccessMode {
-            mode: Mode::MultiNodeMultiWriter.into(),
-        }),
+        access_mode: Some(AccessMode { mode: mode.into() }),
         access_type: Some(AccessType::Mount(MountVolume::default())),
     }
 }

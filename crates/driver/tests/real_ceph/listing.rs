@@ -1,6 +1,5 @@
 //! Listings, health and capacity, with credentials in files and with what breaks in a real Ceph.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use csi_proto::v1 as csi;
@@ -8,7 +7,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Request};
 
 use crate::driver::Driver;
-use crate::lab::{CLUSTER_ID, Lab, run};
+use crate::lab::{Lab, run};
 
 type Client = csi_proto::v1::controller_client::ControllerClient<Channel>;
 
@@ -20,7 +19,7 @@ const NOTICED: Duration = Duration::from_secs(20);
 fn volumes_are_listed_with_what_is_wrong_with_them() {
     let lab = Lab::new();
     let secrets = tempfile::tempdir().unwrap();
-    write_credentials(&lab, secrets.path());
+    lab.write_credentials(secrets.path());
     let flag = format!("--controller-secrets-dir={}", secrets.path().display());
     let driver = Driver::start(&lab.config(), &[&flag]);
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -50,13 +49,6 @@ fn volumes_are_listed_with_what_is_wrong_with_them() {
     let log = driver.terminate();
     assert!(!log.contains(&lab.key), "the key is in the log");
     lab.expect_empty("after everything was deleted");
-}
-
-fn write_credentials(lab: &Lab, directory: &Path) {
-    let directory = directory.join(CLUSTER_ID);
-    std::fs::create_dir(&directory).unwrap();
-    std::fs::write(directory.join("userID"), &lab.user).unwrap();
-    std::fs::write(directory.join("userKey"), &lab.key).unwrap();
 }
 
 /// Ids of all volumes, and whether they are abnormal.

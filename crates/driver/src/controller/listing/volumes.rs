@@ -158,7 +158,9 @@ impl Of<'_> {
         match session.subvolumes.path(self.cx, &subvolume).await {
             Ok(_) => Ok(Presence::Present),
             // A clone that is being filled.
-            Err(error) if error.kind == ErrorKind::Busy => Ok(Presence::Present),
+            Err(error) if matches!(error.kind, ErrorKind::NotReady | ErrorKind::Busy) => {
+                Ok(Presence::Present)
+            }
             Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::GroupNotFound) => {
                 // Being deleted, or another's: then it is none, and whoever deletes removes the record last.
                 let is_none = doubtful
