@@ -8,7 +8,8 @@ use std::{env, fs};
 use protox::prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, Value};
 
 const PROTO_DIR: &str = "proto";
-const PROTO_FILE: &str = "csi/v1/csi.proto";
+const CSI: &str = "csi/v1/csi.proto";
+const REGISTRATION: &str = "pluginregistration/v1/api.proto";
 const SECRET_OPTION: &str = "csi.v1.csi_secret";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -18,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out_dir = Path::new(&out_dir);
 
     let mut compiler = protox::Compiler::new([PROTO_DIR])?;
-    compiler.include_imports(true).open_file(PROTO_FILE)?;
+    compiler.include_imports(true).open_file(CSI)?;
     fs::write(
         out_dir.join("descriptor_set.bin"),
         compiler.encode_file_descriptor_set(),
@@ -27,6 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let secrets = secret_messages(&compiler.descriptor_pool())?;
     fs::write(out_dir.join("redacted.rs"), redacted_debug(&secrets)?)?;
 
+    compiler.open_file(REGISTRATION)?;
     // The comments of the proto files become the documentation of the Rust types.
     compiler.include_source_info(true);
     tonic_prost_build::configure()

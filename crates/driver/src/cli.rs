@@ -21,7 +21,7 @@ pub use endpoint::Endpoint;
 pub use environment::Environment;
 pub use settings::{
     CommonSettings, ControllerSettings, DriverSettings, LivenessSettings, NodeSettings, PidLimit,
-    Role, Settings,
+    RegistrarSettings, RegistrationSettings, Role, Settings,
 };
 
 use std::ffi::OsString;

@@ -1,5 +1,6 @@
-//! `--type=liveness`: calls Probe of the driver in the next container again and again, and shows the
-//! outcome as the gauge `csi_liveness` to Prometheus.
+//! Calls Probe of the driver again and again, and shows the outcome as the gauge `csi_liveness` to Prometheus:
+//! as `--type=liveness` for the driver in the next container, or inside of the driver's process. `/healthz`
+//! calls Probe at once, for the kubelet's own probes.
 
 mod metrics;
 mod probe;
@@ -26,6 +27,9 @@ use crate::logging::extended;
 /// How long open HTTP connections may hold up the end.
 const CLOSING: Duration = Duration::from_secs(1);
 
+/// Where a driver that does not answer Probe is an error, as in the sidecar livenessprobe.
+const HEALTH: &str = "/healthz";
+
 /// Why the probe could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -45,7 +49,7 @@ pub enum Error {
 /// What the HTTP server shows.
 #[derive(Debug)]
 struct Shown {
-    path: String,
+    settings: LivenessSettings,
     alive: AtomicBool,
     started: SystemTime,
 }
@@ -64,7 +68,7 @@ pub async fn run(settings: LivenessSettings, shutdown: CancellationToken) -> Res
         settings.path,
     );
     let shown = Arc::new(Shown {
-        path: settings.path.clone(),
+        settings: settings.clone(),
         alive: AtomicBool::new(false),
         started: SystemTime::now(),
     });
@@ -95,10 +99,20 @@ async fn probe_again_and_again(settings: &LivenessSettings, shown: &Shown) {
 }
 
 async fn answer(State(shown): State<Arc<Shown>>, uri: Uri) -> Response {
-    if uri.path() != shown.path {
-        let text = format!("metrics are at {}\n", shown.path);
-        return (StatusCode::NOT_FOUND, text).into_response();
+    let settings = &shown.settings;
+    if uri.path() == settings.path {
+        let text = metrics::text(shown.alive.load(Ordering::Relaxed), shown.started);
+        ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
+    } else if uri.path() == HEALTH {
+        match probe::run(&settings.endpoint, settings.timeout).await {
+            Ok(()) => "ok".into_response(),
+            Err(error) => {
+                let text = format!("probe of {} failed: {error}\n", settings.endpoint);
+                (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
+            }
+        }
+    } else {
+        let text = format!("metrics are at {}, health at {HEALTH}\n", settings.path);
+        (StatusCode::NOT_FOUND, text).into_response()
     }
-    let text = metrics::text(shown.alive.load(Ordering::Relaxed), shown.started);
-    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }

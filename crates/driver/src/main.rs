@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use spirula::cli::{self, Command, DriverSettings, Environment, Role, Settings};
-use spirula::{liveness, logging, pid_limit, server, shutdown};
+use spirula::{liveness, logging, pid_limit, registrar, server, shutdown};
 
 /// Enough for requests that mostly wait; blocking calls have threads of their own.
 const WORKERS: usize = 2;
@@ -62,6 +62,8 @@ fn run(settings: Settings) -> anyhow::Result<()> {
                 Ok(server::serve(*settings, shutdown).await?)
             }
             Role::Liveness(settings) => Ok(liveness::run(settings, shutdown).await?),
+            Role::Registrar(settings) => Ok(registrar::run(settings, shutdown).await?),
+            Role::RegistrationProbe(settings) => Ok(registrar::probe(&settings)?),
         }
     })
 }

@@ -2,6 +2,9 @@
 
 mod listen;
 
+pub use listen::Error as ListenError;
+pub(crate) use listen::listen_unix;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,14 +19,18 @@ use tonic::transport::Server;
 
 use crate::backend::Backend;
 use crate::ceph_conf::{self, CephConf};
-use crate::cli::{ControllerSettings, DriverSettings, NodeSettings};
+use crate::cli::{
+    ControllerSettings, DriverSettings, LivenessSettings, NodeSettings, RegistrationSettings,
+};
 use crate::config::Config;
 use crate::controller::{self, Controller};
 use crate::identity;
 use crate::kubernetes::{Api, SERVICE_ACCOUNT};
+use crate::liveness;
 use crate::mount::{Fuse, Linux};
 use crate::node::{self, Node};
 use crate::own_credentials::OwnCredentials;
+use crate::registrar::{self, Registrar};
 use crate::rpc::{Frame, Limits};
 
 /// The driver cannot serve.
@@ -40,6 +47,12 @@ pub enum Error {
         /// Why.
         source: tonic::transport::Error,
     },
+    /// The kubelet cannot be told of it.
+    #[error(transparent)]
+    Register(#[from] registrar::Error),
+    /// Its liveness cannot be shown.
+    #[error(transparent)]
+    Liveness(#[from] liveness::Error),
 }
 
 /// Serves until `shutdown` is cancelled, then lets running requests end, and pending metadata be set,
@@ -48,7 +61,13 @@ pub enum Error {
 /// # Errors
 /// [`Error`].
 pub async fn serve(settings: DriverSettings, shutdown: CancellationToken) -> Result<(), Error> {
-    let common = &settings.common;
+    let DriverSettings {
+        common,
+        controller,
+        node,
+        registration,
+        liveness,
+    } = settings;
     let config = Arc::new(Config::open(&common.config_file, &common.rados_namespace));
     let conf = Arc::new(CephConf::new(ceph_conf::DEFAULT_DIR));
     let pool = Pool::new(Arc::new(Connector::new(rados::Settings {
@@ -63,9 +82,7 @@ pub async fn serve(settings: DriverSettings, shutdown: CancellationToken) -> Res
     };
     let frame = Arc::new(Frame::new(limits));
 
-    let controller = settings
-        .controller
-        .map(|settings| Arc::new(controller(settings, &backend)));
+    let controller = controller.map(|settings| Arc::new(make_controller(settings, &backend)));
     let identity = identity::Service::new(
         &common.driver_name,
         Arc::clone(&backend),
@@ -75,13 +92,8 @@ pub async fn serve(settings: DriverSettings, shutdown: CancellationToken) -> Res
         let service = controller::Service::new(Arc::clone(controller), Arc::clone(&frame));
         ControllerServer::new(service)
     });
-    let node_service = settings.node.map(|settings| {
-        let node = node(
-            settings,
-            &common.node_id,
-            Arc::clone(&backend),
-            Arc::clone(&conf),
-        );
+    let node_service = node.map(|settings| {
+        let node = make_node(settings, &common.node_id, backend, conf);
         NodeServer::new(node::Service::new(Arc::new(node), Arc::clone(&frame)))
     });
     let router = Server::builder()
@@ -103,11 +115,36 @@ pub async fn serve(settings: DriverSettings, shutdown: CancellationToken) -> Res
         ended.cancel();
         Ok(())
     };
-    tokio::try_join!(serving.map_err(transport), ending)?;
+    let beside = beside(&common.driver_name, registration, liveness, &shutdown);
+    tokio::try_join!(serving.map_err(transport), ending, beside)?;
     Ok(())
 }
 
-fn controller(settings: ControllerSettings, backend: &Arc<Backend>) -> Controller {
+/// What sidecars do otherwise, in this process where it is asked for.
+async fn beside(
+    driver_name: &str,
+    registration: Option<RegistrationSettings>,
+    liveness: Option<LivenessSettings>,
+    shutdown: &CancellationToken,
+) -> Result<(), Error> {
+    let registration = async {
+        if let Some(settings) = registration {
+            let registrar = Registrar::new(driver_name, &settings);
+            registrar.serve(shutdown.clone()).await?;
+        }
+        Ok::<_, Error>(())
+    };
+    let liveness = async {
+        if let Some(settings) = liveness {
+            liveness::run(settings, shutdown.clone()).await?;
+        }
+        Ok(())
+    };
+    tokio::try_join!(registration, liveness)?;
+    Ok(())
+}
+
+fn make_controller(settings: ControllerSettings, backend: &Arc<Backend>) -> Controller {
     let api = settings
         .kubernetes
         .map(|address| Api::new(address, SERVICE_ACCOUNT));
@@ -119,7 +156,12 @@ fn controller(settings: ControllerSettings, backend: &Arc<Backend>) -> Controlle
     Controller::new(Arc::clone(backend), settings).with_own_credentials(own)
 }
 
-fn node(settings: NodeSettings, node_id: &str, backend: Arc<Backend>, conf: Arc<CephConf>) -> Node {
+fn make_node(
+    settings: NodeSettings,
+    node_id: &str,
+    backend: Arc<Backend>,
+    conf: Arc<CephConf>,
+) -> Node {
     let fuse = Fuse::new(settings.fuse_binary, conf);
     let settings = node::Settings {
         node_id: node_id.to_owned(),

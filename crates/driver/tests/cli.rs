@@ -46,7 +46,7 @@ fn exit_codes_and_messages() {
         (
             &[][..],
             1,
-            "spirula: driver type not specified; give --type=cephfs or --type=liveness\n",
+            "spirula: driver type not specified; give --type=cephfs, liveness or registrar\n",
         ),
         (
             &["--type=nfs"],

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::settings::DEFAULT_INSTANCE;
+use super::settings::{DEFAULT_INSTANCE, registration};
 use crate::config;
 use crate::logging::{Format, Severity};
 
@@ -31,6 +31,14 @@ pub(super) struct Flags {
     pub(super) fuse_mount_options: String,
     pub(super) pid_limit: i64,
 
+    pub(super) kubelet_registration_path: String,
+    pub(super) plugin_registration_path: String,
+    pub(super) csi_address: String,
+    pub(super) mode: String,
+    pub(super) http_endpoint: String,
+    pub(super) health_port: u16,
+
+    pub(super) liveness: bool,
     pub(super) metrics_port: u16,
     pub(super) metrics_path: String,
     pub(super) poll_time: Duration,
@@ -78,6 +86,14 @@ impl Default for Flags {
             fuse_mount_options: String::new(),
             pid_limit: 0,
 
+            kubelet_registration_path: String::new(),
+            plugin_registration_path: "/registration".to_owned(),
+            csi_address: "/run/csi/socket".to_owned(),
+            mode: registration::REGISTER.to_owned(),
+            http_endpoint: String::new(),
+            health_port: 0,
+
+            liveness: false,
             metrics_port: 8080,
             metrics_path: "/metrics".to_owned(),
             poll_time: Duration::from_mins(1),

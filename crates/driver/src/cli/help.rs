@@ -21,7 +21,7 @@ pub(super) fn program_name(path: &OsStr) -> String {
 pub(super) fn text(program: &str) -> String {
     let mut text = format!(
         "CSI driver for CephFS\n\n\
-         Usage: {program} --type=cephfs --nodeid=<name> [flags]\n       {program} --type=liveness [flags]\n\n\
+         Usage: {program} --type=cephfs --nodeid=<name> [flags]\n       {program} --type=liveness [flags]\n       {program} --type=registrar --kubelet-registration-path=<path> [flags]\n\n\
          Flags can be written -x or --x, values --x=v or --x v; a boolean is --x or --x=false.\n\
          Called `cephcsi` the program is the same.\n"
     );

@@ -1,6 +1,7 @@
 //! Typed settings: what each part of the driver is given.
 
 mod check;
+pub(super) mod registration;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use super::flags::Flags;
 use super::{Endpoint, Environment, Error};
 use crate::{kubernetes, logging};
 use check::{driver_name, longer_than_zero, metrics_path, some};
+pub use registration::{RegistrarSettings, RegistrationSettings};
 
 const CEPHFS_DRIVER: &str = "cephfs.csi.ceph.com";
 const LIVENESS_DRIVER: &str = "liveness.csi.ceph.com";
@@ -34,6 +36,10 @@ pub enum Role {
     CephFs(Box<DriverSettings>),
     /// `liveness`: a probe of a driver in another container.
     Liveness(LivenessSettings),
+    /// `registrar`: makes a driver in another container known to the kubelet.
+    Registrar(RegistrarSettings),
+    /// `registrar` with `--mode=kubelet-registration-probe`: tells whether that has been done.
+    RegistrationProbe(RegistrationSettings),
 }
 
 /// The driver; at least one of `controller` and `node` is there.
@@ -45,6 +51,10 @@ pub struct DriverSettings {
     pub controller: Option<ControllerSettings>,
     /// For the Node service, if it is to be served.
     pub node: Option<NodeSettings>,
+    /// How to make itself known to the kubelet, `None` where another container does it.
+    pub registration: Option<RegistrationSettings>,
+    /// How to show that it lives, `None` where another container does it.
+    pub liveness: Option<LivenessSettings>,
 }
 
 /// What both services need.
@@ -127,6 +137,7 @@ impl Settings {
         let role = match flags.driver_type.as_str() {
             "cephfs" => Role::CephFs(Box::new(DriverSettings::new(flags, environment)?)),
             "liveness" => Role::Liveness(LivenessSettings::new(flags, environment)?),
+            "registrar" => registration::role(flags)?,
             other => return Err(check::not_served(other)),
         };
         Ok(Self {
@@ -147,6 +158,10 @@ impl DriverSettings {
     fn new(flags: &Flags, environment: &Environment) -> Result<Self, Error> {
         // Neither role given means both, and nothing else changes with it.
         let both = !flags.controller_server && !flags.node_server;
+        let node = flags.node_server || both;
+        let liveness = flags
+            .liveness
+            .then(|| LivenessSettings::new(flags, environment));
         let controller = ControllerSettings {
             set_metadata: flags.set_metadata,
             cluster_name: some(&flags.cluster_name),
@@ -156,7 +171,9 @@ impl DriverSettings {
         Ok(Self {
             common: CommonSettings::new(flags)?,
             controller: (flags.controller_server || both).then_some(controller),
-            node: (flags.node_server || both).then_some(NodeSettings::new(flags)?),
+            node: node.then_some(NodeSettings::new(flags)?),
+            registration: RegistrationSettings::new(flags)?.filter(|_| node),
+            liveness: liveness.transpose()?,
         })
     }
 }
@@ -242,6 +259,14 @@ fn notices(flags: &Flags) -> Vec<String> {
         .chain(kernel)
         .map(|name| format!("flag --{name} has no effect in this release"))
         .collect();
+    if !flags.kubelet_registration_path.is_empty() && flags.controller_server && !flags.node_server
+    {
+        notices.push(
+            "flag --kubelet-registration-path has no effect without --nodeserver: kubelets register \
+             node plugins"
+                .into(),
+        );
+    }
     if flags.enable_profiling {
         notices
             .push("flag --enableprofiling has no effect: there are no profiling handlers".into());

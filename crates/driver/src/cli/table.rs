@@ -101,7 +101,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Flag> {
 #[rustfmt::skip] // one row, one flag
 pub(super) const GROUPS: &[Group] = &[
     Group { title: "What to run", flags: &[
-        flag("type", Text(|f| &mut f.driver_type), "`cephfs` (the driver) or `liveness` (a probe of it); required"),
+        flag("type", Text(|f| &mut f.driver_type), "`cephfs` (the driver), `liveness` (a probe of it) or `registrar` (tells the kubelet of it); required"),
         flag("endpoint", Text(|f| &mut f.endpoint), "CSI socket, `unix://<path>` or `tcp://<host>:<port>`"),
         flag("drivername", Text(|f| &mut f.driver_name), "name of the driver; by default `cephfs.csi.ceph.com` or `liveness.csi.ceph.com`"),
         flag("nodeid", Text(|f| &mut f.node_id), "name of this node; required with type `cephfs`"),
@@ -126,11 +126,20 @@ pub(super) const GROUPS: &[Group] = &[
         flag("enable-read-affinity", NotYet(F::Bool), "let the kernel client read from the nearest OSD"),
         flag("crush-location-labels", NotYet(F::Text), "comma-separated node labels that tell where the node is in the CRUSH map"),
     ]},
-    Group { title: "Liveness", flags: &[
+    Group { title: "Registration with the kubelet, by type `registrar`, or by the node's driver itself", flags: &[
+        flag("kubelet-registration-path", Text(|f| &mut f.kubelet_registration_path), "path of the CSI socket on the host; given to type `cephfs`, it makes the driver register itself"),
+        flag("plugin-registration-path", Text(|f| &mut f.plugin_registration_path), "where the kubelet's directory plugins_registry is mounted"),
+        flag("csi-address", Text(|f| &mut f.csi_address), "CSI socket of the driver that is registered, for type `registrar`"),
+        flag("mode", Text(|f| &mut f.mode), "`registration`, or `kubelet-registration-probe` to tell by the exit code whether type `registrar` has registered"),
+        flag("http-endpoint", Text(|f| &mut f.http_endpoint), "address on which type `registrar` answers /healthz, such as `:9809`"),
+        flag("health-port", Port(|f| &mut f.health_port), "the same, on this port of all addresses; 0 for none"),
+    ]},
+    Group { title: "Liveness, by type `liveness`, or by the driver itself", flags: &[
+        flag("liveness", Bool(|f| &mut f.liveness), "with type `cephfs`: probe this driver, and answer with metrics and /healthz"),
         flag("metricsport", Port(|f| &mut f.metrics_port), "port of the metrics, on the address in POD_IP or on all"),
         flag("metricspath", Text(|f| &mut f.metrics_path), "path of the metrics"),
         flag("polltime", Kind::Duration(|f| &mut f.poll_time), "time between two probes"),
-        flag("timeout", Kind::Duration(|f| &mut f.timeout), "time after which a probe has failed"),
+        flag("timeout", Kind::Duration(|f| &mut f.timeout), "time after which a probe, or a question of the registrar, has failed"),
     ]},
     Group { title: "Logging", flags: &[
         flag("v", Number(|f| &mut f.verbosity), "verbosity: 0 errors and warnings, 1 what was done, 2 useful, 3 each call, 4 debug, 5 requests and responses"),
@@ -156,6 +165,8 @@ pub(super) const GROUPS: &[Group] = &[
         flag("enableprofiling", Bool(|f| &mut f.enable_profiling), "this driver has no profiling handlers, and says so in the log [ignored]"),
         flag("feature-gates", Ignored(F::Text), "no feature of this driver has a gate; SlowGRPCRestart: every call has a deadline"),
         flag("pluginpath", Ignored(F::Text), "unused"),
+        flag("connection-timeout", Ignored(F::Text), "deprecated in node-driver-registrar"),
+        flag("enable-pprof", Ignored(F::Bool), "there are no profiling handlers"),
         flag("stagingpath", Ignored(F::Text), "used by the rbd driver"),
         flag("drivernamespace", Ignored(F::Text), "used by type `controller`"),
         flag("rbdhardmaxclonedepth", Ignored(F::Number), "used by the rbd driver"),

@@ -28,14 +28,14 @@ fn settings(args: &[&str]) -> Settings {
 fn driver(args: &[&str]) -> DriverSettings {
     match settings(&[&["--type=cephfs", "--nodeid=n"], args].concat()).role {
         Role::CephFs(settings) => *settings,
-        Role::Liveness(settings) => panic!("{settings:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
 fn liveness(args: &[&str]) -> LivenessSettings {
     match settings(&[&["--type=liveness"], args].concat()).role {
         Role::Liveness(settings) => settings,
-        Role::CephFs(settings) => panic!("{settings:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -376,11 +376,11 @@ fn what_is_not_served_says_so() {
     for (args, message) in [
         (
             &[][..],
-            "driver type not specified; give --type=cephfs or --type=liveness",
+            "driver type not specified; give --type=cephfs, liveness or registrar",
         ),
         (
             &["--type="],
-            "driver type not specified; give --type=cephfs or --type=liveness",
+            "driver type not specified; give --type=cephfs, liveness or registrar",
         ),
         (
             &["--type=rbd"],
@@ -397,7 +397,7 @@ fn what_is_not_served_says_so() {
         ),
         (
             &["--type=CephFS"],
-            "--type=CephFS is unknown; give --type=cephfs or --type=liveness",
+            "--type=CephFS is unknown; give --type=cephfs, liveness or registrar",
         ),
         (
             &["--type=cephfs"],
@@ -545,7 +545,7 @@ fn liveness_listens_on_the_address_of_the_pod() {
         match read_with(&["--type=liveness", "--metricsport=8681"], &environment)? {
             Command::Run(settings) => match settings.role {
                 Role::Liveness(settings) => Ok(settings.listen.to_string()),
-                Role::CephFs(_) => panic!(),
+                other => panic!("{other:?}"),
             },
             Command::Print(_) => panic!(),
         }
@@ -559,6 +559,91 @@ fn liveness_listens_on_the_address_of_the_pod() {
 }
 
 #[test]
+fn registration_by_a_process_of_its_own() {
+    let path = "--kubelet-registration-path=/var/lib/kubelet/plugins/d/csi.sock";
+    let registration = RegistrationSettings {
+        kubelet_path: "/var/lib/kubelet/plugins/d/csi.sock".into(),
+        directory: "/registration".into(),
+    };
+    let role = |args: &[&str]| settings(&[&["--type=registrar", path], args].concat()).role;
+    let registrar = |args: &[&str]| match role(args) {
+        Role::Registrar(settings) => settings,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        registrar(&[]),
+        RegistrarSettings {
+            driver: Endpoint::Unix("/run/csi/socket".into()),
+            timeout: Duration::from_secs(3),
+            registration: registration.clone(),
+            health: None,
+        }
+    );
+    for address in ["/csi/csi.sock", "unix:///csi/csi.sock"] {
+        let found = registrar(&["--csi-address", address]);
+        assert_eq!(found.driver, Endpoint::Unix("/csi/csi.sock".into()));
+    }
+    for (flag, address) in [
+        ("--http-endpoint=:9809", "0.0.0.0:9809"),
+        ("--http-endpoint=127.0.0.1:9809", "127.0.0.1:9809"),
+        ("--health-port=9809", "0.0.0.0:9809"),
+    ] {
+        assert_eq!(registrar(&[flag]).health.as_deref(), Some(address));
+    }
+    let probe = role(&["--mode=kubelet-registration-probe"]);
+    assert_eq!(probe, Role::RegistrationProbe(registration));
+
+    let missing = error(&["--type=registrar"]);
+    assert_eq!(missing.0, 1);
+    let starts = "--kubelet-registration-path is missing; ";
+    assert!(missing.1.starts_with(starts), "{}", missing.1);
+    for (flag, part) in [
+        ("--mode=probe", "it must be `registration` or"),
+        ("--csi-address=csi.sock", "it is no absolute path"),
+        ("--http-endpoint=9809", "it must be `<host>:<port>`"),
+        ("--plugin-registration-path=x", "an absolute path"),
+    ] {
+        let (code, message) = error(&["--type=registrar", path, flag]);
+        assert!(code == 2 && message.contains(part), "{flag}: {message}");
+    }
+    let both = [
+        "--type=registrar",
+        path,
+        "--http-endpoint=:1",
+        "--health-port=1",
+    ];
+    assert!(error(&both).1.contains("exclude each other"));
+}
+
+#[test]
+fn a_node_can_register_and_probe_itself() {
+    let found = driver(&[]);
+    assert_eq!((found.registration, found.liveness), (None, None));
+    let flags = [
+        "--nodeserver",
+        "--kubelet-registration-path=/p/csi.sock",
+        "--liveness",
+        "--metricsport=8681",
+        "--endpoint=unix:///csi/csi.sock",
+    ];
+    let found = driver(&flags);
+    let registration = found.registration.unwrap();
+    assert_eq!(registration.kubelet_path, "/p/csi.sock");
+    let liveness = found.liveness.unwrap();
+    assert_eq!(liveness.endpoint, found.common.endpoint);
+    assert_eq!(liveness.listen, "0.0.0.0:8681".parse().unwrap());
+
+    // No kubelet registers a controller.
+    let flags = [
+        "--controllerserver",
+        "--kubelet-registration-path=/p/csi.sock",
+    ];
+    assert_eq!(driver(&flags).registration, None);
+    let notices = settings(&[&["--type=cephfs", "--nodeid=n"], &flags[..]].concat()).notices;
+    assert!(notices.iter().any(|notice| notice.contains("--nodeserver")));
+}
+
+#[test]
 fn the_kubernetes_api_is_where_the_environment_says() {
     let address = |host: Option<&str>, port: Option<&str>| {
         let environment = Environment::read(|name| match name {
@@ -569,7 +654,7 @@ fn the_kubernetes_api_is_where_the_environment_says() {
         match read_with(&["--type=cephfs", "--nodeid=n"], &environment)? {
             Command::Run(settings) => match settings.role {
                 Role::CephFs(settings) => Ok(settings.controller.unwrap().kubernetes),
-                Role::Liveness(_) => panic!(),
+                other => panic!("{other:?}"),
             },
             Command::Print(_) => panic!(),
         }

@@ -1,23 +1,20 @@
 //! One Probe.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use csi_proto::v1::ProbeRequest;
 use csi_proto::v1::identity_client::IdentityClient;
-use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
-use tonic::transport::{self, Channel};
 
 use crate::cli::Endpoint;
+use crate::dial::{CannotConnect, dial};
 
 /// Why a driver counts as dead.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     #[error("no answer within {0:?}")]
     Timeout(Duration),
-    #[error("cannot connect: {0}")]
-    Connect(String),
+    #[error(transparent)]
+    Connect(#[from] CannotConnect),
     #[error("{:?}: {}", .0.code(), .0.message())]
     Answer(#[from] tonic::Status),
     #[error("the driver says that it is not ready")]
@@ -33,44 +30,11 @@ pub(super) async fn run(endpoint: &Endpoint, limit: Duration) -> Result<(), Erro
 }
 
 async fn probe(endpoint: &Endpoint) -> Result<(), Error> {
-    let channel = match endpoint {
-        Endpoint::Unix(path) => connect_unix(path).await,
-        Endpoint::Tcp(address) => connect_tcp(address).await,
-    };
-    let channel = channel.map_err(|error| Error::Connect(chain(&error)))?;
+    let channel = dial(endpoint).await?;
     let response = IdentityClient::new(channel).probe(ProbeRequest {}).await?;
     // The specification has an absent `ready` mean ready.
     match response.into_inner().ready {
         Some(false) => Err(Error::NotReady),
         _ => Ok(()),
     }
-}
-
-async fn connect_unix(path: &Path) -> Result<Channel, transport::Error> {
-    let path = PathBuf::from(path);
-    let connector = tower::service_fn(move |_| {
-        let path = path.clone();
-        async move { UnixStream::connect(path).await.map(TokioIo::new) }
-    });
-    // The authority is needed by HTTP/2 and means nothing on a unix socket.
-    transport::Endpoint::from_static("http://localhost")
-        .connect_with_connector(connector)
-        .await
-}
-
-async fn connect_tcp(address: &str) -> Result<Channel, transport::Error> {
-    transport::Endpoint::from_shared(format!("http://{address}"))?
-        .connect()
-        .await
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

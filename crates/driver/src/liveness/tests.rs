@@ -169,9 +169,15 @@ async fn the_gauge_follows_the_driver() {
         answer.contains("content-type: text/plain; version=0.0.4; charset=utf-8"),
         "{answer}"
     );
+    let answer = get(listen, "/healthz").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+
     server.abort();
     std::fs::remove_file(&path).unwrap();
     wait_for(listen, "\ncsi_liveness 0\n").await;
+    let answer = get(listen, "/healthz").await;
+    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+    assert!(answer.contains("cannot connect"), "{answer}");
 
     let answer = get(listen, "/other").await;
     assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");

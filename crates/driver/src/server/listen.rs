@@ -19,10 +19,10 @@ const LINGER: Duration = Duration::from_millis(300);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another process answers there.
-    #[error("{} is in use: a driver is listening there; stop it, or choose another --endpoint", .0.display())]
+    #[error("{} is in use: another driver is listening there; stop it, or choose another path", .0.display())]
     InUse(PathBuf),
     /// Something that is no socket is in the way.
-    #[error("{} is in the way and no socket; remove it, or choose another --endpoint", .0.display())]
+    #[error("{} is in the way and no socket; remove it, or choose another path", .0.display())]
     NotASocket(PathBuf),
     /// The operating system refuses.
     #[error("cannot listen on {endpoint}")]
@@ -49,17 +49,26 @@ pub(super) async fn listen(endpoint: &Endpoint) -> Result<Listener, Error> {
     };
     match endpoint {
         Endpoint::Unix(path) => {
-            remove_stale(path).await?;
             if let Some(parent) = path.parent() {
                 std::fs::create_dir_all(parent).map_err(io)?;
             }
-            let listener = UnixListener::bind(path).map_err(io)?;
-            // Requests carry cephx keys: only root may speak or listen here.
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(io)?;
-            Ok(Listener::Unix(listener, path.clone()))
+            Ok(Listener::Unix(listen_unix(path).await?, path.clone()))
         }
         Endpoint::Tcp(address) => Ok(Listener::Tcp(TcpListener::bind(address).await.map_err(io)?)),
     }
+}
+
+/// The same for a unix socket in a directory that is there.
+pub(crate) async fn listen_unix(path: &Path) -> Result<UnixListener, Error> {
+    let io = |source| Error::Io {
+        endpoint: format!("unix://{}", path.display()),
+        source,
+    };
+    remove_stale(path).await?;
+    let listener = UnixListener::bind(path).map_err(io)?;
+    // Requests carry cephx keys: only root may speak or listen here.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(io)?;
+    Ok(listener)
 }
 
 impl Listener {

@@ -32,6 +32,8 @@ impl Driver {
             .arg(format!("--endpoint=unix://{}", path("csi.sock").display()))
             .arg(format!("--config-file={}", path("config.json").display()))
             .args(flags)
+            // Where liveness answers, if it is among the flags.
+            .env("POD_IP", "127.0.0.1")
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

@@ -11,10 +11,10 @@ pub(super) fn some(text: &str) -> Option<String> {
     Some(text.to_owned()).filter(|text| !text.is_empty())
 }
 
-/// The error for a `--type` other than `cephfs` and `liveness`.
+/// The error for a `--type` that is none of ours.
 pub(super) fn not_served(driver_type: &str) -> Error {
     Error::Settings(match driver_type {
-        "" => "driver type not specified; give --type=cephfs or --type=liveness".to_owned(),
+        "" => "driver type not specified; give --type=cephfs, liveness or registrar".to_owned(),
         "rbd" | "nfs" | "nvmeof" => format!(
             "--type={driver_type} is not served: this driver is for CephFS only, keep ceph-csi for \
              `{driver_type}`"
@@ -23,7 +23,7 @@ pub(super) fn not_served(driver_type: &str) -> Error {
                          those of CephFS need no such repair; remove that container"
             .to_owned(),
         other => format!(
-            "--type={} is unknown; give --type=cephfs or --type=liveness",
+            "--type={} is unknown; give --type=cephfs, liveness or registrar",
             other.escape_debug()
         ),
     })
@@ -112,7 +112,7 @@ pub(super) fn kubernetes(environment: &Environment) -> Result<Option<Address>, E
     Ok(Some(Address { host, port }))
 }
 
-fn bad(flag: &str, value: &str, reason: &str) -> Error {
+pub(super) fn bad(flag: &str, value: &str, reason: &str) -> Error {
     Error::Usage(cannot_be(flag, value, reason))
 }
 
