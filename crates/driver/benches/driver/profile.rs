@@ -50,13 +50,15 @@ fn steps(log: &str, rpc: &str) -> Vec<(String, Samples)> {
 
 /// The step without the names of volumes: of objects only their kind, of paths nothing.
 fn kind(step: &str) -> String {
-    let words = step.split(' ').map(|word| {
-        let is_uuid = |part: &str| part.len() == 36 && part.matches('-').count() == 4;
-        match word.rsplit_once('.') {
-            Some((kind, name)) if is_uuid(name) => kind,
-            _ => word,
-        }
-    });
-    let words: Vec<_> = words.filter(|word| !word.contains('/')).collect();
+    let words = step.split(' ').filter(|word| !word.contains('/'));
+    let words: Vec<_> = words.map(without_uuid).collect();
     words.join(" ")
+}
+
+fn without_uuid(word: &str) -> &str {
+    const LENGTH: usize = 36;
+    match word.len().checked_sub(LENGTH).map(|at| word.split_at(at)) {
+        Some((kind, uuid)) if uuid.matches('-').count() == 4 => kind.trim_end_matches(['.', '-']),
+        _ => word,
+    }
 }
