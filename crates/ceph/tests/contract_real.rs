@@ -45,7 +45,7 @@ impl Account {
             user: self.user.clone(),
             key: std::fs::read_to_string(&self.keyfile)?.trim().into(),
         };
-        let cx = Context::with_timeout(Duration::from_secs(10));
+        let cx = Context::with_timeout(Duration::from_mins(1));
         let connector = Connector::new(Settings::default());
         Ok(connector.connect(&cx, &identity).await?)
     }
@@ -53,7 +53,7 @@ impl Account {
 
 async fn subject(account: Account, case: &str) -> anyhow::Result<Subject> {
     let cluster = account.connect().await?;
-    let cx = Context::with_timeout(Duration::from_secs(10));
+    let cx = Context::with_timeout(Duration::from_mins(1));
     let connection = Connection::new(Arc::clone(&cluster));
     let name = setting("SPIRULA_TEST_FS")?;
     let started = SystemTime::UNIX_EPOCH.elapsed()?.as_millis();

@@ -168,7 +168,7 @@ fn refusals_and_silence_have_their_errno() {
         Some(110)
     );
     assert!(
-        begin.elapsed() < Duration::from_secs(4),
+        begin.elapsed() < Duration::from_secs(20),
         "{:?}",
         begin.elapsed()
     );

@@ -62,10 +62,10 @@ pub async fn locks_expire(on: &Subject) -> anyhow::Result<()> {
     if on.locks == Locks::Denied {
         return are_denied(on, &object).await;
     }
-    let short = lock("l", "1", Duration::from_secs(1));
+    let short = lock("l", "1", Duration::from_secs(3));
     on.cluster.lock(&cx, &object, &short).await?;
     fails(on.other.lock(&cx, &object, &short).await, Locked)?;
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    tokio::time::sleep(Duration::from_millis(3500)).await;
     let long = lock("l", "2", Duration::from_mins(1));
     on.other.lock(&cx, &object, &long).await?;
     let gone = on.cluster.unlock(&cx, &object, "l", "1").await;

@@ -184,7 +184,7 @@ async fn offline(lab: &Lab, client: &mut Client, id: &str) {
         "listed without metadata servers in {:.1?}",
         started.elapsed()
     );
-    assert!(started.elapsed() < Duration::from_secs(3));
+    assert!(started.elapsed() < Duration::from_secs(20));
     run("ceph", &["fs", "set", &lab.fs, "joinable", "true"]);
     until(Duration::from_mins(1), client, id, &[]).await;
 }

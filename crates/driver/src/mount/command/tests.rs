@@ -85,10 +85,10 @@ async fn dropping_the_future_kills_the_child() {
 #[tokio::test]
 async fn a_daemon_that_keeps_the_pipe_does_not_hold_up_the_answer() {
     let started = Instant::now();
-    let output = run(&cx(60_000), shell("sleep 2 & echo up >&2; exit 1"))
+    let output = run(&cx(60_000), shell("sleep 30 & echo up >&2; exit 1"))
         .await
         .unwrap();
-    assert!(started.elapsed() < Duration::from_secs(1));
+    assert!(started.elapsed() < Duration::from_secs(20));
     assert_eq!(output.stderr, "up\n");
 }
 
