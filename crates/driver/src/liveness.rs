@@ -1,6 +1,7 @@
 //! Calls Probe of the driver again and again, and shows the outcome as the gauge `csi_liveness` to Prometheus:
 //! as `--type=liveness` for the driver in the next container, or inside of the driver's process. `/healthz`
-//! calls Probe at once, for the kubelet's own probes.
+//! calls Probe at once, for the kubelet's own probes of the driver's container: there it is an error that the
+//! driver does not answer, and none that its configuration is not good yet, which no restart would mend.
 
 mod metrics;
 mod probe;
@@ -27,7 +28,7 @@ use crate::logging::extended;
 /// How long open HTTP connections may hold up the end.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// Where a driver that does not answer Probe is an error, as in the sidecar livenessprobe.
+/// Where the sidecar livenessprobe answers too.
 const HEALTH: &str = "/healthz";
 
 /// Why the probe could not do its work.
@@ -106,6 +107,7 @@ async fn answer(State(shown): State<Arc<Shown>>, uri: Uri) -> Response {
     } else if uri.path() == HEALTH {
         match probe::run(&settings.endpoint, settings.timeout).await {
             Ok(()) => "ok".into_response(),
+            Err(error) if error.is_answer() => format!("it answers: {error}\n").into_response(),
             Err(error) => {
                 let text = format!("probe of {} failed: {error}\n", settings.endpoint);
                 (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use csi_proto::v1::ProbeRequest;
 use csi_proto::v1::identity_client::IdentityClient;
+use tonic::Code;
 
 use crate::cli::Endpoint;
 use crate::dial::{CannotConnect, dial};
@@ -19,6 +20,17 @@ pub(super) enum Error {
     Answer(#[from] tonic::Status),
     #[error("the driver says that it is not ready")]
     NotReady,
+}
+
+impl Error {
+    /// Whether the driver lives and says by itself that it cannot work yet.
+    pub(super) fn is_answer(&self) -> bool {
+        match self {
+            Self::NotReady => true,
+            Self::Answer(status) => status.code() == Code::FailedPrecondition,
+            Self::Timeout(_) | Self::Connect(_) => false,
+        }
+    }
 }
 
 /// Connects and calls Probe. The connection is made anew each time, so that a driver which no longer

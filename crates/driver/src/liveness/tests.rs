@@ -179,6 +179,14 @@ async fn the_gauge_follows_the_driver() {
     assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
     assert!(answer.contains("cannot connect"), "{answer}");
 
+    // It lives, so that it need not be restarted, and cannot work.
+    let server = serve(Driver::Failing, &path);
+    let answer = get(listen, "/healthz").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("config file is missing"), "{answer}");
+    assert!(get(listen, "/metrics").await.contains("\ncsi_liveness 0\n"));
+    server.abort();
+
     let answer = get(listen, "/other").await;
     assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
     shutdown.cancel();
