@@ -218,9 +218,14 @@ impl Session {
     pub fn copied(&self, record: &Record, origin: &Origin) -> Snapshot {
         let made_for_it = || record.subvolume.clone();
         Snapshot {
-            of: self.subvolume_in(Some(&origin.group), &origin.subvolume),
+            of: self.copied_subvolume(origin),
             name: origin.snapshot.clone().unwrap_or_else(made_for_it),
         }
+    }
+
+    /// The subvolume that a volume is made of.
+    pub fn copied_subvolume(&self, origin: &Origin) -> Subvolume {
+        self.subvolume_in(Some(&origin.group), &origin.subvolume)
     }
 
     /// A snapshot.

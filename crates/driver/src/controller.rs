@@ -20,6 +20,7 @@ mod open;
 mod own;
 mod provision;
 mod shallow;
+mod show;
 mod snapshot;
 mod source;
 mod trail;

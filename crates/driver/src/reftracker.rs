@@ -185,6 +185,20 @@ impl RefTracker {
         Ok(state.map_or(Held::No, |state| state.held(snapshot)))
     }
 
+    /// Whether the volume with the subvolume name `user` holds the snapshot.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn is_held_by(
+        &self,
+        cx: &Context,
+        snapshot: &str,
+        user: &str,
+    ) -> Result<bool, Error> {
+        let state = self.read(cx, &self.object(snapshot), &[user]).await?;
+        Ok(state.is_some_and(|state| state.found.contains_key(user)))
+    }
+
     /// Lets `decide` make a write from what is there, until nobody has interfered.
     async fn change(
         &self,

@@ -36,6 +36,8 @@ mod node;
 mod publish_volume;
 #[path = "bad_input/secrets.rs"]
 mod secrets;
+#[path = "bad_input/shallow.rs"]
+mod shallow;
 #[path = "bad_input/snapshots.rs"]
 mod snapshots;
 #[path = "bad_input/stage_volume.rs"]
@@ -56,6 +58,7 @@ fn every_case_has_its_code_and_message_and_changes_nothing() {
     let mut report = Report::default();
     identity::run(&mut report);
     create_volume::run(&mut report);
+    shallow::run(&mut report);
     secrets::run(&mut report);
     config::run(&mut report);
     delete_volume::run(&mut report);

@@ -14,6 +14,8 @@
 
 #[path = "kill_at_every_step/copies.rs"]
 mod copies;
+#[path = "kill_at_every_step/shallow.rs"]
+mod shallow;
 #[path = "kill_at_every_step/snapshots.rs"]
 mod snapshots;
 #[allow(dead_code, reason = "each test uses its part of the support")]

@@ -29,5 +29,7 @@ mod listing;
 #[path = "support/random.rs"]
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod random;
+#[path = "real_ceph/shallow.rs"]
+mod shallow;
 #[path = "real_ceph/snapshots.rs"]
 mod snapshots;

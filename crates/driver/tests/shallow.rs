@@ -9,6 +9,8 @@
     reason = "a test fails by panicking, and tells what it did"
 )]
 
+#[path = "shallow/creation.rs"]
+mod creation;
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod support;
 

@@ -210,7 +210,7 @@ impl Copying<'_> {
         if places.temporary {
             remove_snapshot(session, wait, cx, &places.from).await?;
         }
-        Ok(session.journal.release(cx, record).await?)
+        Ok(session.journal.give_back(cx, record).await?)
     }
 
     async fn refusal(&self, error: ceph::Error, places: &Places) -> Error {
@@ -220,7 +220,7 @@ impl Copying<'_> {
                 let id = id.clone();
                 Error::NoSnapshot { id, why }
             }
-            (ErrorKind::NotFound, Source::Volume(id)) => {
+            (ErrorKind::SnapshotNotFound | ErrorKind::NotFound, Source::Volume(id)) => {
                 let id = id.clone();
                 Error::NoVolume { id, why }
             }

@@ -118,7 +118,7 @@ async fn take(
                     journal.renew(cx, record, new).await?
                 }
                 Err(error) if error.is_not_found() => {
-                    journal.release(cx, &record).await?;
+                    journal.give_back(cx, &record).await?;
                     return Err(no_volume(cx, session, request, &error).await);
                 }
                 Err(error) => return Err(error.into()),
@@ -164,7 +164,7 @@ async fn make(
             if begun {
                 give_back(cx, session, &record, &error).await?;
             } else {
-                session.snapshot_journal.release(cx, &record).await?;
+                session.snapshot_journal.give_back(cx, &record).await?;
             }
             Err(refusal(cx, session, request, &at.of, error).await)
         }
@@ -203,7 +203,7 @@ async fn give_back(
         return Ok(());
     }
     match snapshot::remove(cx, session, &session.snapshot(record)).await {
-        Ok(()) => Ok(session.snapshot_journal.release(cx, record).await?),
+        Ok(()) => Ok(session.snapshot_journal.give_back(cx, record).await?),
         Err(removal) => {
             tracing::warn!("{error}; and what was made could not be removed: {removal}");
             Ok(())

@@ -14,9 +14,14 @@
 //! A copy of a snapshot or of another volume is waited for, as long as the deadline allows; then the
 //! answer is ABORTED and says how far it is, and the repeat goes on waiting.
 //!
+//! A volume of a snapshot that nobody writes to shows the snapshot, unless the StorageClass wants a copy; that
+//! takes no longer than an empty volume.
+//!
 //! A final answer makes the sidecar forget the name once the PVC is gone. So a call that could not make
 //! the subvolume gives the name back before a final answer; after any other, the reservation waits for
 //! the repeat.
+
+use std::collections::BTreeMap;
 
 use ceph::Context;
 use csi_proto::v1::{CreateVolumeRequest, CreateVolumeResponse, Volume};
@@ -26,8 +31,8 @@ use super::{Controller, provision};
 use crate::backend::Session;
 use crate::error::Error;
 use crate::ids::VolumeId;
-use crate::journal::{DEFAULT_PREFIX, Details, NewRecord};
-use crate::request::CreateVolume;
+use crate::journal::{DEFAULT_PREFIX, Details, NewRecord, Record};
+use crate::request::{BACKING_SNAPSHOT_NAME, CreateVolume};
 
 /// Serves the request.
 pub(super) async fn run(
@@ -59,6 +64,9 @@ pub(super) async fn run(
     let mut volume_context = request.parameters.context.clone();
     volume_context.insert("subvolumeName".to_owned(), made.record.subvolume.clone());
     volume_context.insert("subvolumePath".to_owned(), made.path);
+    if let Some(snapshot) = shown(&made.record) {
+        volume_context.insert(BACKING_SNAPSHOT_NAME.to_owned(), snapshot.to_owned());
+    }
     let volume = Volume {
         capacity_bytes: made.quota.map_or(0, u64::cast_signed),
         volume_id: id(made.record.uuid)?.to_string(),
@@ -69,6 +77,12 @@ pub(super) async fn run(
     Ok(CreateVolumeResponse {
         volume: Some(volume),
     })
+}
+
+/// The name in Ceph of the snapshot that the volume shows, if it does.
+fn shown(record: &Record) -> Option<&str> {
+    record.backing_snapshot.as_ref()?;
+    record.origin()?.snapshot.as_deref()
 }
 
 async fn make(
@@ -86,18 +100,26 @@ async fn make(
 
 fn new_record(controller: &Controller, session: &Session, request: &CreateVolume) -> NewRecord {
     let parameters = &request.parameters;
+    // What has no subvolume has neither pool nor metadata.
+    let (pool, metadata) = if request.shallow {
+        (None, BTreeMap::new())
+    } else {
+        let metadata = controller.settings.metadata(&parameters.metadata);
+        (parameters.pool.clone(), metadata)
+    };
     NewRecord {
         name_prefix: parameters
             .name_prefix
             .clone()
             .unwrap_or_else(|| DEFAULT_PREFIX.to_owned()),
         owner: parameters.pvc_namespace.clone(),
+        backing_snapshot: None,
         details: Details {
             size: request.size.map(|range| range.quota()),
-            pool: parameters.pool.clone(),
+            pool,
             group: session.cluster.subvolume_group.clone(),
             origin: None,
         },
-        pending_metadata: controller.settings.metadata(&parameters.metadata),
+        pending_metadata: metadata,
     }
 }

@@ -73,7 +73,9 @@ async fn delete(
     check_served(&record)?;
     match (&record.backing_snapshot, record.unfinished()) {
         // It has no subvolume of its own.
-        (Some(snapshot), _) => shallow::let_go(cx, session, &record, snapshot).await?,
+        (Some(snapshot), _) => {
+            shallow::let_go(cx, session, snapshot, &[&record.subvolume]).await?;
+        }
         (None, Some(origin)) => {
             copy::delete(cx, session, &controller.cloners, &record, origin).await?;
         }

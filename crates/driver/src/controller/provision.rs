@@ -5,10 +5,11 @@ use ceph::{Context, ErrorKind, Subvolume};
 
 use super::cloners::Cloners;
 use super::copy::Copying;
+use super::show::Showing;
 use super::{check_served, source};
 use crate::backend::Session;
 use crate::error::Error;
-use crate::journal::{Details, NewRecord, Record, Reservation, Source};
+use crate::journal::{NewRecord, Record, Reservation, Source};
 use crate::request::CreateVolume;
 
 /// A volume that exists.
@@ -20,8 +21,8 @@ pub(super) struct Provisioned {
     pub(super) quota: Option<u64>,
 }
 
-/// Looks up what the volume shall be a copy of, unless its name is reserved and its record knows: then
-/// the source may be gone already.
+/// Looks up what the volume shall be a copy of, or show, unless its name is reserved and its record
+/// knows: then the source may be gone already.
 pub(super) async fn set_origin(
     cx: &Context,
     session: &Session,
@@ -30,16 +31,36 @@ pub(super) async fn set_origin(
     new: &mut NewRecord,
 ) -> Result<(), Error> {
     let known = session.journal.find(cx, &request.name).await?;
+    if let Some(record) = &known {
+        check_source(request, record)?;
+    }
+    new.backing_snapshot = request.shown();
     if let Some(details) = known.and_then(|record| record.details) {
-        check_source(request, &details)?;
         new.details.origin = details.origin;
         new.details.size = new.details.size.or(details.size);
         return Ok(());
     }
-    let found = source::find(cx, session, request, source).await?;
+    let found = match source::find(cx, session, request, source).await {
+        Err(refusal) if is_final(&refusal) => {
+            session.journal.abandon(cx, &request.name).await?;
+            return Err(refusal);
+        }
+        found => found?,
+    };
     new.details.origin = Some(found.origin);
     new.details.size = new.details.size.or(found.size);
     Ok(())
+}
+
+/// Whether there is no use in asking again: nobody will come back for what the name has reserved.
+fn is_final(refusal: &Error) -> bool {
+    matches!(
+        refusal,
+        Error::NoSnapshot { .. }
+            | Error::NoVolume { .. }
+            | Error::SmallerThanSource { .. }
+            | Error::Request(_)
+    )
 }
 
 /// Makes the volume, or finds it.
@@ -54,11 +75,21 @@ pub(super) async fn provision(
         Reservation::New(record) => (record, true),
         Reservation::Found(record) => (record, false),
     };
-    check_makeable(&record)?;
-    if let Some(details) = &record.details {
-        check_source(request, details)?;
-    }
+    check_served(&record)?;
+    check_source(request, &record)?;
     match &new.details.origin {
+        Some(origin) if let Some(shown) = &new.backing_snapshot => {
+            check_prefix(request, new, &record)?;
+            let showing = Showing {
+                cx,
+                session,
+                request,
+                new,
+                origin,
+                shown,
+            };
+            showing.complete(record).await
+        }
         Some(origin) if !is_complete(&record) => {
             check_prefix(request, new, &record)?;
             let copying = Copying {
@@ -76,21 +107,9 @@ pub(super) async fn provision(
     }
 }
 
-/// ceph-csi may have reserved the name for a volume of a kind that is not made here.
-fn check_makeable(record: &Record) -> Result<(), Error> {
-    if let Some(snapshot) = &record.backing_snapshot {
-        return Err(Error::Unserved {
-            what: format!("making a volume that shows a snapshot (`{snapshot}`)"),
-            cure: "use ceph-csi for this volume",
-        });
-    }
-    check_served(record)
-}
-
 /// Whether the record says that its volume was a whole copy once.
 fn is_complete(record: &Record) -> bool {
-    let origin = record.details.as_ref().and_then(|d| d.origin.as_ref());
-    origin.is_some_and(|origin| origin.complete)
+    record.origin().is_some_and(|origin| origin.complete)
 }
 
 /// The volume of an earlier call, which may have been cut short after the reservation.
@@ -160,7 +179,7 @@ async fn make(
         Ok(()) => session.subvolumes.path(cx, &at).await,
         // Ceph did not even begin.
         Err(error) if is_refusal(&error) => {
-            session.journal.release(cx, &record).await?;
+            session.journal.give_back(cx, &record).await?;
             return Err(refusal(error, &at, new));
         }
         Err(error) => Err(error),
@@ -208,7 +227,7 @@ async fn give_back(
             tracing::warn!("{error}; and what was made could not be removed: {removal}");
             Ok(())
         }
-        _ => Ok(session.journal.release(cx, record).await?),
+        _ => Ok(session.journal.give_back(cx, record).await?),
     }
 }
 
@@ -241,7 +260,31 @@ fn check_prefix(request: &CreateVolume, new: &NewRecord, record: &Record) -> Res
     })
 }
 
-fn check_source(request: &CreateVolume, details: &Details) -> Result<(), Error> {
+fn check_source(request: &CreateVolume, record: &Record) -> Result<(), Error> {
+    let incompatible = |why| {
+        let name = request.name.clone();
+        Err(Error::Incompatible { name, why })
+    };
+    match (&record.backing_snapshot, request.shown()) {
+        (Some(shown), Some(asked)) if *shown != asked => {
+            return incompatible(format!("shows snapshot `{shown}`, not `{asked}`"));
+        }
+        (Some(shown), None) => {
+            return incompatible(format!(
+                "only shows snapshot `{shown}`, where one with data of its own is asked for"
+            ));
+        }
+        (None, Some(asked)) => {
+            return incompatible(format!(
+                "has data of its own, where one that shows snapshot `{asked}` is asked for"
+            ));
+        }
+        _ => {}
+    }
+    // Where ceph-csi took its data from is not on record.
+    let Some(details) = &record.details else {
+        return Ok(());
+    };
     let made_of = details.origin.as_ref().map(|origin| &origin.of);
     if made_of == request.source.as_ref() {
         return Ok(());
@@ -249,10 +292,7 @@ fn check_source(request: &CreateVolume, details: &Details) -> Result<(), Error> 
     let made = made_of.map_or("made empty".to_owned(), |of| format!("made of {of}"));
     let asked = request.source.as_ref();
     let asked = asked.map_or("empty".to_owned(), |of| format!("of {of}"));
-    Err(Error::Incompatible {
-        name: request.name.clone(),
-        why: format!("was {made}, not {asked}"),
-    })
+    incompatible(format!("was {made}, not {asked}"))
 }
 
 fn check_pool(request: &CreateVolume, new: &NewRecord, pool: Option<&str>) -> Result<(), Error> {

@@ -12,7 +12,7 @@ use super::snapshot;
 use crate::backend::Session;
 use crate::error::Error;
 use crate::ids::SnapshotId;
-use crate::journal::{Record, SnapshotRecord};
+use crate::journal::SnapshotRecord;
 use crate::reftracker::Held;
 
 /// Notes that the snapshot is deleted, and tells whether volumes that show it keep it from going now.
@@ -33,16 +33,16 @@ pub(super) async fn keep_for_volumes(
     Ok(held != Held::No)
 }
 
-/// Takes the reference of `volume` to the snapshot `shown` away, and the snapshot with it if that
-/// was the last one and its deletion was asked for.
+/// Takes the references `users` to the snapshot `shown` away, and the snapshot with them if they were the
+/// last ones and its deletion was asked for.
 ///
 /// # Errors
 /// [`Error`]; a repeat goes on where this stopped.
 pub(super) async fn let_go(
     cx: &Context,
     session: &Session,
-    volume: &Record,
     shown: &str,
+    users: &[&str],
 ) -> Result<(), Error> {
     let mut found = find(cx, session, shown).await?;
     if let Some(record) = &mut found
@@ -54,8 +54,7 @@ pub(super) async fn let_go(
         journal.note_deleted(cx, &record.uuid).await?;
         record.deleted = true;
     }
-    let users = [volume.subvolume.as_str()];
-    let held = session.references.remove(cx, shown, &users).await?;
+    let held = session.references.remove(cx, shown, users).await?;
     match found {
         Some(record) if held == Held::No && record.deleted => {
             snapshot::remove(cx, session, &session.snapshot(&record)).await?;

@@ -29,6 +29,19 @@ pub(super) async fn taken(
     Ok(Taken::new(info.created_at, of.quota))
 }
 
+/// `None` if the snapshot exists, else how we know that it does not.
+pub(super) async fn gone(
+    cx: &Context,
+    session: &Session,
+    record: &SnapshotRecord,
+) -> ceph::Result<Option<String>> {
+    let at = session.snapshot(record);
+    match session.snapshots.info(cx, &at).await {
+        Err(error) if error.is_snapshot_gone() => Ok(Some(error.to_string())),
+        other => other.map(|_| None),
+    }
+}
+
 /// Removes the snapshot. One that is gone, be it with its subvolume, is no error.
 pub(super) async fn remove(cx: &Context, session: &Session, at: &Snapshot) -> ceph::Result<()> {
     match session.snapshots.remove(cx, at).await {

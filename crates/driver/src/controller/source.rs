@@ -10,7 +10,8 @@ use crate::backend::Session;
 use crate::error::Error;
 use crate::ids::{self, Id, SnapshotId, SnapshotUuid, VolumeId, VolumeUuid};
 use crate::journal::{Origin, Record, Source};
-use crate::request::CreateVolume;
+use crate::mount::Access;
+use crate::request::{self, CreateVolume};
 
 /// Where the content of a new volume is, and its quota in bytes if that is known.
 pub(super) struct Found {
@@ -31,8 +32,11 @@ pub(super) async fn find(
 ) -> Result<Found, Error> {
     let found = match source {
         Source::Snapshot(id) => snapshot(cx, session, source, id).await?,
-        Source::Volume(id) => volume(cx, session, source, id).await?,
+        Source::Volume(id) => volume(cx, session, request, source, id).await?,
     };
+    if request.shallow {
+        check_group(session, source, &found.origin.group)?;
+    }
     let asked = request.size.map(|range| range.quota());
     match (found.size, asked) {
         (Some(source_bytes), Some(asked)) if asked < source_bytes => {
@@ -74,6 +78,12 @@ async fn snapshot(
     if let Some(kms) = &record.kms_id {
         return Err(encrypted(kms));
     }
+    // A volume that shows it needs it still, and so does its copy.
+    if record.deleted && matches!(of, Source::Snapshot(_)) {
+        return Err(absent(
+            "it was deleted, and is kept for volumes that show it".to_owned(),
+        ));
+    }
     let at = session.source(&record);
     let size = match record.details.as_ref().and_then(|details| details.taken) {
         Some(taken) => taken.size,
@@ -88,7 +98,13 @@ async fn snapshot(
     Ok(Found { origin, size })
 }
 
-async fn volume(cx: &Context, session: &Session, of: &Source, text: &str) -> Result<Found, Error> {
+async fn volume(
+    cx: &Context,
+    session: &Session,
+    request: &CreateVolume,
+    of: &Source,
+    text: &str,
+) -> Result<Found, Error> {
     let absent = |why: String| Error::NoVolume {
         id: text.to_owned(),
         why,
@@ -100,6 +116,9 @@ async fn volume(cx: &Context, session: &Session, of: &Source, text: &str) -> Res
     let record = known.unwrap_or_else(|| Record::without_journal(id.uuid()));
     check_served(&record)?;
     if let Some(snapshot_id) = &record.backing_snapshot {
+        if request.access == Access::ReadOnly {
+            return Err(for_readers(text, snapshot_id).into());
+        }
         // It has no subvolume of its own; what it shows is copied.
         return snapshot(cx, session, of, snapshot_id).await;
     }
@@ -148,14 +167,37 @@ fn origin(of: &Source, at: ceph::Subvolume, snapshot: Option<String>) -> Origin 
     }
 }
 
-/// Ceph copies within one file system only.
+/// Both would show the same data for ever.
+fn for_readers(volume: &str, snapshot: &str) -> request::Error {
+    let why = format!(
+        "the volume `{volume}` only shows the snapshot `{snapshot}`, and nobody may write to its copy \
+         either; use that snapshot as `volume_content_source.snapshot`, or an access mode with writers"
+    );
+    request::Error::invalid("volume_content_source", why)
+}
+
+/// A driver that stages a volume looks for its snapshot in the group of its cluster.
+fn check_group(session: &Session, of: &Source, group: &str) -> Result<(), Error> {
+    let ours = &session.cluster.subvolume_group;
+    if group == ours {
+        return Ok(());
+    }
+    let why = format!(
+        "{of} is in the subvolume group `{group}`, and a volume that shows it has to be in the same one, \
+         not in `{ours}`; use a clusterID with the group `{group}`, or `backingSnapshot: \"false\"` for \
+         a copy"
+    );
+    Err(request::Error::invalid("volume_content_source", why).into())
+}
+
+/// Ceph copies within one file system only, and shows no snapshot elsewhere.
 fn check_place<K: ids::Kind>(session: &Session, of: &Source, id: &Id<K>) -> Result<(), Error> {
     let elsewhere = |theirs: String, ours: &str, parameter: &str| {
         let why = format!(
-            "{of} is in the {theirs}, and Ceph copies within one file system only; use a \
+            "{of} is in the {theirs}, and what is made of it has to be there as well; use a \
              StorageClass with the source's {parameter} instead of `{ours}`"
         );
-        Err(crate::request::Error::invalid("volume_content_source", why).into())
+        Err(request::Error::invalid("volume_content_source", why).into())
     };
     let (cluster, fs) = (&session.cluster.cluster_id, &session.filesystem);
     if id.cluster_id() != cluster {

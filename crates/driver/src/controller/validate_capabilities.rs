@@ -11,7 +11,7 @@ use ceph::Context;
 use csi_proto::v1::validate_volume_capabilities_response::Confirmed;
 use csi_proto::v1::{ValidateVolumeCapabilitiesRequest, ValidateVolumeCapabilitiesResponse};
 
-use super::{Controller, shallow};
+use super::{Controller, shallow, snapshot};
 use crate::backend::Session;
 use crate::error::Error;
 use crate::journal::Record;
@@ -73,17 +73,10 @@ async fn exists(cx: &Context, session: &Session, record: &Record) -> Result<Opti
             other => Ok(other.map(|_| None)?),
         };
     };
-    let Some(snapshot) = shallow::find(cx, session, shown).await? else {
-        return Ok(Some(format!(
+    match shallow::find(cx, session, shown).await? {
+        Some(snapshot) => Ok(snapshot::gone(cx, session, &snapshot).await?),
+        None => Ok(Some(format!(
             "it shows the snapshot `{shown}`, which does not exist"
-        )));
-    };
-    match session
-        .snapshots
-        .info(cx, &session.snapshot(&snapshot))
-        .await
-    {
-        Err(error) if error.is_snapshot_gone() => Ok(Some(error.to_string())),
-        other => Ok(other.map(|_| None)?),
+        ))),
     }
 }

@@ -16,6 +16,16 @@ impl<K: Kind> Journal<K> {
         self.remove_record(cx, K::uuid(record)).await
     }
 
+    /// Takes a reservation back that came to nothing: the record, then the directory key. Who repeats a
+    /// creation knows the name only, so that has to lead to what an interruption leaves.
+    ///
+    /// # Errors
+    /// [`Error`]; a repeat goes on where this stopped.
+    pub async fn give_back(&self, cx: &Context, record: &K::Record) -> Result<(), Error> {
+        self.remove_record(cx, K::uuid(record)).await?;
+        self.release_name(cx, record).await
+    }
+
     /// Removes the directory key only: the name leads nowhere then, and the record can still be found
     /// by its uuid.
     ///
@@ -39,6 +49,21 @@ impl<K: Kind> Journal<K> {
     pub async fn release_unrecorded(&self, cx: &Context, uuid: &Uuid<K>) -> Result<(), Error> {
         self.drop_keys_to(cx, uuid).await?;
         self.remove_record(cx, uuid).await
+    }
+
+    /// Removes the directory key of `request_name` if it leads to no record: an earlier call was cut short
+    /// right after it, and this one can only refuse.
+    ///
+    /// # Errors
+    /// [`Error`]; a repeat goes on where this stopped.
+    pub async fn abandon(&self, cx: &Context, request_name: &str) -> Result<(), Error> {
+        match self.entry(cx, request_name).await? {
+            Some(entry) if self.lookup(cx, &entry.uuid).await?.is_none() => {
+                let (uuid, raw) = (&entry.uuid, &entry.raw);
+                self.drop_key(cx, request_name, uuid, raw).await
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn remove_record(&self, cx: &Context, uuid: &Uuid<K>) -> Result<(), Error> {

@@ -76,6 +76,7 @@ fn new_record() -> NewRecord {
     NewRecord {
         name_prefix: DEFAULT_PREFIX.to_owned(),
         owner: Some("shop".to_owned()),
+        backing_snapshot: None,
         details: Details {
             size: Some(1 << 30),
             pool: None,

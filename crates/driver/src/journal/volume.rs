@@ -42,6 +42,8 @@ pub struct NewRecord {
     pub name_prefix: String,
     /// Namespace of the PVC.
     pub owner: Option<String>,
+    /// The snapshot that it is to show, if it is to be snapshot-backed.
+    pub backing_snapshot: Option<String>,
     /// What to note.
     pub details: Details,
     /// Subvolume metadata to be set in the background.
@@ -63,17 +65,17 @@ pub struct Details {
     pub origin: Option<Origin>,
 }
 
-/// What a volume is a copy of, and whether it is one already: whatever has to be removed again if it
-/// never will be is noted here before it is made.
+/// What a volume is a copy of, or shows, and whether it does so already: whatever has to be removed again
+/// if it never will is noted here before it is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The source, as the request named it.
     pub of: Source,
-    /// The subvolume that is copied.
+    /// The subvolume that is copied, or whose snapshot is shown.
     pub subvolume: String,
     /// Its group.
     pub group: String,
-    /// The snapshot of it that is copied. `None` if one is made for the purpose, and removed afterwards:
+    /// The snapshot of it that is copied or shown. `None` if one is made for the purpose, and removed afterwards:
     /// it has the name of the new subvolume, as ceph-csi calls it.
     pub snapshot: Option<String>,
     /// When the copy was first asked for, in seconds since 1970.
@@ -102,10 +104,14 @@ impl std::fmt::Display for Source {
 }
 
 impl Record {
-    /// What it is to be a copy of, while it is none yet.
+    /// What it is made of, if this driver noted it.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.details.as_ref()?.origin.as_ref()
+    }
+
+    /// The same, while it is not complete yet.
     pub fn unfinished(&self) -> Option<&Origin> {
-        let origin = self.details.as_ref()?.origin.as_ref();
-        origin.filter(|origin| !origin.complete)
+        self.origin().filter(|origin| !origin.complete)
     }
 
     /// What is to be assumed of a volume that has no record: the default name, made by ceph-csi.
@@ -141,7 +147,7 @@ impl Kind for Volume {
             request_name: Some(request_name.to_owned()),
             owner: new.owner.clone(),
             kms_id: None,
-            backing_snapshot: None,
+            backing_snapshot: new.backing_snapshot.clone(),
             details: Some(new.details.clone()),
             pending_metadata: new.pending_metadata.clone(),
         }
@@ -177,6 +183,10 @@ impl Kind for Volume {
             ),
             (NAME_IN_CEPH, Some(bytes(&record.subvolume))),
             (OWNER, record.owner.as_deref().map(bytes)),
+            (
+                BACKING_SNAPSHOT,
+                record.backing_snapshot.as_deref().map(bytes),
+            ),
             (Self::DETAILS, record.details.as_ref().map(fields::json)),
             (PENDING_METADATA, fields::pending(&record.pending_metadata)),
         ])

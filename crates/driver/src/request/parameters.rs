@@ -38,6 +38,8 @@ pub struct Parameters {
     pub pool: Option<String>,
     /// Prefix of the subvolume's name, `None` for the default.
     pub name_prefix: Option<String>,
+    /// Whether a volume of a snapshot shows it, or has a copy of it; `None` for the default.
+    pub backing_snapshot: Option<bool>,
     /// Namespace of the PVC, if the sidecar tells.
     pub pvc_namespace: Option<String>,
     /// Subvolume metadata: names of PVC and PV, under the keys that ceph-csi uses.
@@ -67,6 +69,7 @@ impl Parameters {
             fs_name: needed(parameters, "fsName")?,
             pool: optional(parameters, "pool")?.map(str::to_owned),
             name_prefix: name_prefix.map(str::to_owned),
+            backing_snapshot: choice(parameters, "backingSnapshot")?,
             pvc_namespace: parameters
                 .get(&format!("{SIDECAR_PREFIX}pvc/namespace"))
                 .cloned(),
@@ -89,11 +92,10 @@ fn check_unserved(parameters: &BTreeMap<String, String>) -> Result<(), Error> {
         let why = format!("`{mounter}` is no mounter; use `kernel` or `fuse`, or leave it out");
         return Err(invalid("mounter", why));
     }
-    if boolean(parameters, "encrypted")? {
+    if choice(parameters, "encrypted")? == Some(true) {
         let why = "encrypted volumes are not served by this release of spirula; use another class";
         return Err(invalid("encrypted", why));
     }
-    boolean(parameters, "backingSnapshot")?;
     if parameters.contains_key(TOPOLOGY_CONSTRAINED_POOLS) {
         let why = "CephFS volumes cannot be constrained to pools by topology; leave it out";
         return Err(invalid(TOPOLOGY_CONSTRAINED_POOLS, why));
@@ -172,10 +174,12 @@ pub(crate) fn optional<'a>(
     }
 }
 
-fn boolean(parameters: &BTreeMap<String, String>, name: &str) -> Result<bool, Error> {
+/// A boolean, in all spellings that the original's language takes for one.
+fn choice(parameters: &BTreeMap<String, String>, name: &str) -> Result<Option<bool>, Error> {
     match optional(parameters, name)? {
-        None | Some("false" | "False" | "FALSE" | "f" | "F" | "0") => Ok(false),
-        Some("true" | "True" | "TRUE" | "t" | "T" | "1") => Ok(true),
+        None => Ok(None),
+        Some("false" | "False" | "FALSE" | "f" | "F" | "0") => Ok(Some(false)),
+        Some("true" | "True" | "TRUE" | "t" | "T" | "1") => Ok(Some(true)),
         Some(other) => Err(invalid(
             name,
             format!("`{other}` is neither `true` nor `false`"),

@@ -62,6 +62,7 @@ fn parameters_are_kept_for_the_node_and_the_sidecars_own_are_not() {
         fs_name: "cephfs".to_owned(),
         pool: Some("fast".to_owned()),
         name_prefix: Some("shop-".to_owned()),
+        backing_snapshot: None,
         pvc_namespace: Some("shop".to_owned()),
         metadata: map(&[
             ("csi.storage.k8s.io/pvc/name", "data"),

@@ -5,7 +5,7 @@ use csi_proto::v1::volume_content_source::Type;
 
 use super::{Capability, Error, Parameters, check_id, check_name, required};
 use crate::credentials::Credentials;
-use crate::ids::{Snapshot, Volume, VolumeId};
+use crate::ids::{Snapshot, SnapshotId, Volume, VolumeId};
 use crate::journal::Source;
 use crate::mount::Access;
 use crate::size::SizeRange;
@@ -17,6 +17,10 @@ pub struct CreateVolume {
     pub name: String,
     /// What it shall be a copy of, `None` for an empty volume.
     pub source: Option<Source>,
+    /// Whether it shall show the snapshot that is its source, instead of having a copy of it.
+    pub shallow: bool,
+    /// Read-only if nobody may write to it.
+    pub access: Access,
     /// How large; `None` for a volume without quota, or with that of its source.
     pub size: Option<SizeRange>,
     /// StorageClass parameters.
@@ -64,11 +68,8 @@ impl CreateVolume {
         check_name::<Volume>(name)?;
         let capabilities = Capability::parse_all(&request.volume_capabilities)?;
         let source = source(request.volume_content_source.as_ref())?;
-        if source.is_none()
-            && capabilities
-                .iter()
-                .any(|capability| capability.access == Access::ReadOnly)
-        {
+        let reads = |capability: &Capability| capability.access == Access::ReadOnly;
+        if source.is_none() && capabilities.iter().any(reads) {
             let why = "a new volume without a source would stay empty for ever; \
                        use ReadWriteOnce, ReadWriteOncePod or ReadWriteMany";
             return Err(Error::invalid("volume_capabilities.access_mode", why).into());
@@ -78,15 +79,37 @@ impl CreateVolume {
             return Err(Error::invalid("mutable_parameters", why).into());
         }
         let range = request.capacity_range.as_ref();
+        let size = range.map(|r| SizeRange::new(r.required_bytes, r.limit_bytes));
+        let size = size.transpose()?;
+        let parameters = Parameters::parse(&request.parameters)?;
+        let access = if capabilities.iter().all(reads) {
+            Access::ReadOnly
+        } else {
+            Access::ReadWrite
+        };
         Ok(Self {
             name: name.to_owned(),
+            shallow: is_shallow(source.as_ref(), access, parameters.backing_snapshot)?,
             source,
-            size: range
-                .map(|r| SizeRange::new(r.required_bytes, r.limit_bytes))
-                .transpose()?,
-            parameters: Parameters::parse(&request.parameters)?,
+            access,
+            size,
+            parameters,
             credentials: Credentials::from_secrets(&request.secrets)?,
         })
+    }
+}
+
+impl CreateVolume {
+    /// The id of the snapshot that it shall show, as ids are written; `None` if it shall have data of
+    /// its own.
+    pub fn shown(&self) -> Option<String> {
+        match &self.source {
+            Some(Source::Snapshot(id)) if self.shallow => {
+                let decoded = SnapshotId::decode(id);
+                Some(decoded.map_or_else(|_| id.clone(), |id| id.to_string()))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -152,6 +175,23 @@ impl ValidateVolume {
             capabilities: Capability::parse_all(&request.volume_capabilities),
             credentials: Credentials::from_secrets(&request.secrets)?,
         })
+    }
+}
+
+/// A volume of a snapshot that nobody writes to shows the snapshot, unless the StorageClass wants a copy.
+fn is_shallow(
+    source: Option<&Source>,
+    access: Access,
+    backing_snapshot: Option<bool>,
+) -> Result<bool, Error> {
+    match (source, access, backing_snapshot) {
+        (Some(Source::Snapshot(_)), Access::ReadOnly, asked) => Ok(asked.unwrap_or(true)),
+        (Some(Source::Snapshot(_)), Access::ReadWrite, Some(true)) => {
+            let why = "a volume that shows a snapshot cannot be written to; use the access mode \
+                       ReadOnlyMany, or a StorageClass with `backingSnapshot: \"false\"` for a copy";
+            Err(Error::invalid("parameters.backingSnapshot", why))
+        }
+        _ => Ok(false),
     }
 }
 

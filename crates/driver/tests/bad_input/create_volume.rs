@@ -10,11 +10,9 @@ use csi_proto::v1::{CapacityRange, CreateVolumeRequest, VolumeCapability, Volume
 use spirula::journal::Source;
 use tonic::Code::{
     AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, Ok as Served, OutOfRange,
-    Unimplemented,
 };
 use tonic::{Request, Status};
 
-use crate::ids;
 use crate::lab::{Lab, VOLUME};
 use crate::support::{copy_request, create_request, mount_capability};
 use crate::table::{Case, Report, case};
@@ -32,8 +30,6 @@ pub(crate) fn run(report: &mut Report) {
     report.check("CreateVolume, no quota", unlimited, again, send, UNLIMITED);
     let prefixed = || Lab::with_volume_of(|request| set(request, "volumeNamePrefix", "shop-"));
     report.check("CreateVolume, prefix", prefixed, again, send, PREFIXED);
-    let shallow = || Lab::with_stored(ids::SNAPSHOT_BACKED);
-    report.check("CreateVolume, shallow", shallow, again, send, SHALLOW);
 }
 
 /// Sends a request.
@@ -58,7 +54,7 @@ fn lab() -> Lab {
     lab
 }
 
-fn set(request: &mut CreateVolumeRequest, name: &str, value: &str) {
+pub(crate) fn set(request: &mut CreateVolumeRequest, name: &str, value: &str) {
     request.parameters.insert(name.to_owned(), value.to_owned());
 }
 
@@ -68,18 +64,18 @@ fn rename(parameters: &mut BTreeMap<String, String>, from: &str, to: &str) {
     parameters.insert(to.to_owned(), value);
 }
 
-fn resize(request: &mut CreateVolumeRequest, required_bytes: i64, limit_bytes: i64) {
+pub(crate) fn resize(request: &mut CreateVolumeRequest, required_bytes: i64, limit_bytes: i64) {
     request.capacity_range = Some(CapacityRange {
         required_bytes,
         limit_bytes,
     });
 }
 
-fn mode(request: &mut CreateVolumeRequest, mode: i32) {
+pub(crate) fn mode(request: &mut CreateVolumeRequest, mode: i32) {
     request.volume_capabilities[0].access_mode = Some(AccessMode { mode });
 }
 
-fn source(request: &mut CreateVolumeRequest, r#type: Option<Type>) {
+pub(crate) fn source(request: &mut CreateVolumeRequest, r#type: Option<Type>) {
     request.volume_content_source = Some(VolumeContentSource { r#type });
 }
 
@@ -241,7 +237,7 @@ const FIELDS: &[Case<CreateVolumeRequest>] = &[
 ];
 
 /// The id of the source.
-fn source_id(request: &CreateVolumeRequest) -> String {
+pub(crate) fn source_id(request: &CreateVolumeRequest) -> String {
     let source = request.volume_content_source.clone().unwrap();
     match source.r#type.unwrap() {
         Type::Volume(volume) => volume.volume_id,
@@ -306,7 +302,7 @@ const COPIES: &[Case<CreateVolumeRequest>] = &[
         },
         InvalidArgument,
         "`volume_content_source`: volume `0001-0002-c1-0000000000000002-<uuid>` is in the file system \
-         with id 2, and Ceph copies within one file system only; use a StorageClass with the source's \
+         with id 2, and what is made of it has to be there as well; use a StorageClass with the source's \
          fsName instead of `cephfs`",
     ),
     case(
@@ -317,7 +313,7 @@ const COPIES: &[Case<CreateVolumeRequest>] = &[
         },
         InvalidArgument,
         "`volume_content_source`: volume `0001-0002-c2-0000000000000001-<uuid>` is in the cluster `c2`, \
-         and Ceph copies within one file system only; use a StorageClass with the source's clusterID \
+         and what is made of it has to be there as well; use a StorageClass with the source's clusterID \
          instead of `c1`",
     ),
 ];
@@ -718,12 +714,4 @@ const PREFIXED: &[Case<CreateVolumeRequest>] = &[case(
     AlreadyExists,
     "volume `pvc-1` exists already and its subvolume is `shop-<uuid>`, not `csi-vol-...`; delete \
          it or ask by another name",
-)];
-
-const SHALLOW: &[Case<CreateVolumeRequest>] = &[case(
-    "the name of a volume that shows a snapshot",
-    |_| {},
-    Unimplemented,
-    "making a volume that shows a snapshot (`snap-1`) is not served by this release of spirula: use \
-     ceph-csi for this volume",
 )];

@@ -15,7 +15,7 @@ use crate::lab::{Lab, run};
 use crate::snapshots::subvolume_of;
 
 impl Lab {
-    fn copy(&self, name: &str, gib: i64, of: Type) -> csi::CreateVolumeRequest {
+    pub(crate) fn copy(&self, name: &str, gib: i64, of: Type) -> csi::CreateVolumeRequest {
         csi::CreateVolumeRequest {
             volume_content_source: Some(csi::VolumeContentSource { r#type: Some(of) }),
             ..self.create(name, gib)
@@ -23,7 +23,7 @@ impl Lab {
     }
 
     /// Does something in the volume's directory.
-    fn mounted<T>(&self, volume: &csi::Volume, work: impl FnOnce(&Path) -> T) -> T {
+    pub(crate) fn mounted<T>(&self, volume: &csi::Volume, work: impl FnOnce(&Path) -> T) -> T {
         let mount = tempfile::tempdir().unwrap();
         let target = mount.path().to_str().unwrap();
         let key = mount.path().with_extension("key");
@@ -57,14 +57,14 @@ impl Lab {
     }
 }
 
-fn of_volume(volume: &csi::Volume) -> Type {
+pub(crate) fn of_volume(volume: &csi::Volume) -> Type {
     Type::Volume(VolumeSource {
         volume_id: volume.volume_id.clone(),
     })
 }
 
 /// Sizes and contents that no two files share.
-fn write_files(root: &Path, seed: u8) {
+pub(crate) fn write_files(root: &Path, seed: u8) {
     std::fs::create_dir_all(root.join("a/b")).unwrap();
     for (n, len) in [(1, 0), (2, 1), (3, 70_000), (4, 5_000_000)] {
         let content: Vec<u8> = (0..len)
@@ -76,7 +76,7 @@ fn write_files(root: &Path, seed: u8) {
 }
 
 /// Every file with the hash of its content, and every link with its target.
-fn content(root: &Path) -> BTreeMap<String, String> {
+pub(crate) fn content(root: &Path) -> BTreeMap<String, String> {
     let list = "find . -type f -exec sha256sum {} + ; find . -type l -printf '%l  %p\\n'";
     let root = root.to_str().unwrap();
     let listed = run("sh", &["-c", &format!("cd {root} && {list}")]);

@@ -15,7 +15,7 @@ pub(crate) struct Lab {
     pub(crate) monitors: String,
     pub(crate) fs: String,
     pub(crate) group: String,
-    metadata_pool: String,
+    pub(crate) metadata_pool: String,
     pub(crate) user: String,
     pub(crate) key: String,
 }

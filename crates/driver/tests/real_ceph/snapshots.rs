@@ -50,7 +50,7 @@ impl Lab {
             .collect()
     }
 
-    async fn take(
+    pub(crate) async fn take(
         &self,
         client: &mut Client,
         name: &str,
@@ -68,12 +68,12 @@ impl Lab {
         client.delete_snapshot(request).await.map(drop)
     }
 
-    async fn drop_volume(&self, client: &mut Client, volume: &csi::Volume) {
+    pub(crate) async fn drop_volume(&self, client: &mut Client, volume: &csi::Volume) {
         let request = self.delete(&volume.volume_id);
         client.delete_volume(request).await.unwrap();
     }
 
-    async fn volume(&self, client: &mut Client, name: &str) -> csi::Volume {
+    pub(crate) async fn volume(&self, client: &mut Client, name: &str) -> csi::Volume {
         let made = client.create_volume(self.create(name, 1)).await.unwrap();
         made.into_inner().volume.unwrap()
     }

@@ -192,8 +192,7 @@ impl Process {
     }
 
     pub(crate) fn create(&self, name: &str, gib: i64) -> End<csi::CreateVolumeResponse> {
-        let request = create_request(name, gib);
-        self.call(|service| async move { service.create_volume(Request::new(request)).await })
+        self.make(create_request(name, gib))
     }
 
     /// Makes a copy.
@@ -217,6 +216,21 @@ impl Process {
         let mut request = Request::new(copy_request(name, gib, source));
         request.set_timeout(limit);
         self.call(|service| async move { service.create_volume(request).await })
+    }
+
+    /// Makes a volume that shows a snapshot.
+    pub(crate) fn show(
+        &self,
+        name: &str,
+        gib: i64,
+        snapshot: &str,
+    ) -> End<csi::CreateVolumeResponse> {
+        self.make(show_request(name, gib, snapshot))
+    }
+
+    /// Makes any volume.
+    pub(crate) fn make(&self, request: csi::CreateVolumeRequest) -> End<csi::CreateVolumeResponse> {
+        self.call(|service| async move { service.create_volume(Request::new(request)).await })
     }
 
     /// Sends all requests at once.
@@ -383,6 +397,14 @@ pub(crate) fn copy_request(name: &str, gib: i64, source: &Source) -> csi::Create
             r#type: Some(r#type),
         }),
         ..create_request(name, gib)
+    }
+}
+
+/// For a volume that shows a snapshot.
+pub(crate) fn show_request(name: &str, gib: i64, snapshot: &str) -> csi::CreateVolumeRequest {
+    csi::CreateVolumeRequest {
+        volume_capabilities: vec![mount_capability(Mode::MultiNodeReaderOnly)],
+        ..copy_request(name, gib, &Source::Snapshot(snapshot.to_owned()))
     }
 }
 

@@ -69,6 +69,7 @@ impl Fixture {
         let new = NewRecord {
             name_prefix: DEFAULT_PREFIX.to_owned(),
             owner: None,
+            backing_snapshot: None,
             details: Details {
                 size: None,
                 pool: None,
