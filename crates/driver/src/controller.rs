@@ -13,6 +13,7 @@ mod get_snapshot;
 mod get_volume;
 mod get_volume_health;
 mod health;
+mod list_snapshots;
 mod list_volume_health;
 mod list_volumes;
 mod listing;
@@ -189,6 +190,17 @@ impl controller_server::Controller for Service {
         let controller = Arc::clone(&self.controller);
         let run =
             |cx, _held, request| async move { get_snapshot::run(&controller, &cx, &request).await };
+        self.frame.serve(request, run).await
+    }
+
+    async fn list_snapshots(
+        &self,
+        request: Request<csi::ListSnapshotsRequest>,
+    ) -> Result<Response<csi::ListSnapshotsResponse>, Status> {
+        let controller = Arc::clone(&self.controller);
+        let run = |cx, _held, request| async move {
+            list_snapshots::run(&controller, &cx, &request).await
+        };
         self.frame.serve(request, run).await
     }
 

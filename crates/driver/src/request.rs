@@ -18,7 +18,7 @@ pub use node::{
 };
 pub use parameters::Parameters;
 pub(crate) use parameters::optional;
-pub use snapshot::{CreateSnapshot, DeleteSnapshot, GetSnapshot};
+pub use snapshot::{CreateSnapshot, DeleteSnapshot, GetSnapshot, ListSnapshots};
 pub use volume::{CreateVolume, DeleteVolume, ExpandVolume, ValidateVolume};
 
 use crate::ids;

@@ -1,4 +1,4 @@
-//! What the controller tells about all volumes and about single ones, on a cluster in memory.
+//! What the controller tells about all volumes and snapshots and about single ones, on a cluster in memory.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,5 +17,7 @@ mod lab;
 mod pages;
 #[path = "listing/several.rs"]
 mod several;
+#[path = "listing/snapshots.rs"]
+mod snapshots;
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod support;

@@ -20,6 +20,7 @@ const ALWAYS: &[Type] = &[
 
 const WITH_OWN_CREDENTIALS: &[Type] = &[
     Type::ListVolumes,
+    Type::ListSnapshots,
     Type::GetVolume,
     Type::GetCapacity,
     Type::VolumeCondition,

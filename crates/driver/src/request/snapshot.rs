@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use csi_proto::v1;
 
 use super::parameters::{check_prefix, optional, sidecars, warn_of_unknown};
-use super::{Error, check_id, check_name, required};
+use super::{Error, check_id, check_name, max_entries, required};
 use crate::credentials::Credentials;
 use crate::ids::{Snapshot, SnapshotId, Volume, VolumeId};
 
@@ -44,6 +44,17 @@ pub struct GetSnapshot {
     pub snapshot: String,
     /// As whom.
     pub credentials: Credentials,
+}
+
+/// A ListSnapshots request.
+#[derive(Debug)]
+pub struct ListSnapshots<'a> {
+    /// How many at most, 0 for no limit.
+    pub max_entries: usize,
+    /// Only the one with this id.
+    pub snapshot: Option<&'a str>,
+    /// Only those of the volume with this id.
+    pub source: Option<&'a str>,
 }
 
 impl CreateSnapshot {
@@ -129,6 +140,24 @@ impl GetSnapshot {
         Ok(Self {
             snapshot: id.to_owned(),
             credentials: Credentials::from_secrets(&request.secrets)?,
+        })
+    }
+}
+
+impl<'a> ListSnapshots<'a> {
+    /// Reads the request.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub fn parse(request: &'a v1::ListSnapshotsRequest) -> Result<Self, Error> {
+        let (snapshot, source) = (&*request.snapshot_id, &*request.source_volume_id);
+        check_id::<Snapshot>("snapshot_id", snapshot)?;
+        check_id::<Volume>("source_volume_id", source)?;
+        let given = |id: &'a str| (!id.is_empty()).then_some(id);
+        Ok(Self {
+            max_entries: max_entries(request.max_entries)?,
+            snapshot: given(snapshot),
+            source: given(source),
         })
     }
 }

@@ -66,6 +66,10 @@ rpc!(
     ControllerGetCapabilitiesRequest => ControllerGetCapabilitiesResponse,
     "/csi.v1.Controller/ControllerGetCapabilities", |_| "", |_| None
 );
+rpc!(
+    ListSnapshotsRequest => ListSnapshotsResponse, "/csi.v1.Controller/ListSnapshots",
+    |request| &request.snapshot_id, |_| None
+);
 rpc!(ListVolumesRequest => ListVolumesResponse, "/csi.v1.Controller/ListVolumes", |_| "", |_| None);
 rpc!(
     ControllerGetVolumeRequest => ControllerGetVolumeResponse,

@@ -3,7 +3,8 @@
 use csi_proto::v1::controller_server::Controller as _;
 use csi_proto::v1::{
     ControllerGetVolumeHealthRequest, ControllerGetVolumeRequest,
-    ControllerListVolumeHealthRequest, GetCapacityRequest, ListVolumesRequest,
+    ControllerListVolumeHealthRequest, GetCapacityRequest, ListSnapshotsRequest,
+    ListVolumesRequest,
 };
 use tonic::Code::{Aborted, FailedPrecondition, InvalidArgument, NotFound, Ok as Served};
 use tonic::{Request, Status};
@@ -48,6 +49,7 @@ pub(crate) fn run(report: &mut Report) {
         health,
         ALONE,
     );
+    snapshots(report);
     for (name, id, why) in ids::UNDECODABLE {
         let (lab, name) = (lab(), format!("ControllerGetVolume, {name}"));
         let message = format!("volume id `{id}` {why}; only dynamic volumes have this operation")
@@ -56,6 +58,48 @@ pub(crate) fn run(report: &mut Report) {
         let request = ControllerGetVolumeRequest { volume_id };
         report.one(&name, &lab, NotFound, &message, || get(&lab, request));
     }
+}
+
+fn snapshots(report: &mut Report) {
+    let lab = || {
+        let lab = Lab::with_snapshot();
+        lab.world.give_credentials("c1");
+        lab
+    };
+    let nothing = |_: &Lab| ListSnapshotsRequest::default();
+    report.check(
+        "ListSnapshots",
+        lab,
+        nothing,
+        list_snapshots,
+        SNAPSHOT_LISTS,
+    );
+    for (name, id, _) in ids::UNDECODABLE {
+        let request = |snapshot: &str, source: &str| ListSnapshotsRequest {
+            snapshot_id: snapshot.to_owned(),
+            source_volume_id: source.to_owned(),
+            ..Default::default()
+        };
+        for (what, request) in [("id", request(id, "")), ("source", request("", id))] {
+            let (lab, name) = (lab(), format!("ListSnapshots, {what}, {name}"));
+            report.one(&name, &lab, Served, "0 entries", || {
+                list_snapshots(&lab, request)
+            });
+        }
+    }
+    let alone = Lab::with_snapshot;
+    report.check(
+        "ListSnapshots, no own credentials",
+        alone,
+        nothing,
+        list_snapshots,
+        SNAPSHOTS_ALONE,
+    );
+}
+
+fn list_snapshots(lab: &Lab, request: ListSnapshotsRequest) -> Result<String, Status> {
+    let answer = lab.run(lab.controller.list_snapshots(Request::new(request)));
+    answer.map(|page| format!("{} entries", page.entries.len()))
 }
 
 fn list(lab: &Lab, request: ListVolumesRequest) -> Result<String, Status> {
@@ -97,6 +141,115 @@ fn health(lab: &Lab, request: ControllerGetVolumeHealthRequest) -> Result<String
 const TOKEN: &str =
     "`starting_token` is none that this driver gave; list again from the start, without it";
 const NEGATIVE: &str = "`max_entries`: is -1; it cannot be negative, and 0 means no limit";
+
+const SNAPSHOT_LISTS: &[Case<ListSnapshotsRequest>] = &[
+    case("all", |_| {}, Served, "1 entries"),
+    case(
+        "all, with secrets",
+        |r| r.secrets = secrets(),
+        Served,
+        "1 entries",
+    ),
+    case(
+        "negative max_entries",
+        |r| r.max_entries = -1,
+        InvalidArgument,
+        NEGATIVE,
+    ),
+    case(
+        "token of somebody else",
+        |r| r.starting_token = "invalid-token".to_owned(),
+        Aborted,
+        TOKEN,
+    ),
+    case(
+        "token cut short",
+        |r| r.starting_token = r#"1:["c1",1,"snap"#.to_owned(),
+        Aborted,
+        TOKEN,
+    ),
+    case(
+        "token of somebody else, by id",
+        |r| {
+            r.snapshot_id = ids::STORED.to_owned();
+            r.starting_token = "17".to_owned();
+        },
+        Aborted,
+        TOKEN,
+    ),
+    case(
+        "token after everything",
+        |r| r.starting_token = r#"1:["c2",1,""]"#.to_owned(),
+        Served,
+        "0 entries",
+    ),
+    case(
+        "id too long",
+        |r| r.snapshot_id = "s".repeat(129),
+        InvalidArgument,
+        "`snapshot_id`: has 129 bytes, a snapshot id has at most 128",
+    ),
+    case(
+        "source too long",
+        |r| r.source_volume_id = "v".repeat(129),
+        InvalidArgument,
+        "`source_volume_id`: has 129 bytes, a volume id has at most 128",
+    ),
+    case(
+        "unknown snapshot",
+        |r| r.snapshot_id = ids::STORED.to_owned(),
+        Served,
+        "0 entries",
+    ),
+    case(
+        "unknown volume",
+        |r| r.source_volume_id = ids::STORED.to_owned(),
+        Served,
+        "0 entries",
+    ),
+    case(
+        "snapshot of an unknown file system",
+        |r| r.snapshot_id = ids::OTHER_FILE_SYSTEM.to_owned(),
+        Served,
+        "0 entries",
+    ),
+    case(
+        "snapshot of an unknown cluster",
+        |r| r.snapshot_id = ids::OTHER_CLUSTER.to_owned(),
+        FailedPrecondition,
+        "snapshot `0001-0002-c2-0000000000000001-<uuid>`: clusterID `c2` is not in config.json; it has: \
+         c1",
+    ),
+    case(
+        "volume of an unknown cluster",
+        |r| r.source_volume_id = ids::OTHER_CLUSTER.to_owned(),
+        FailedPrecondition,
+        "volume `0001-0002-c2-0000000000000001-<uuid>`: clusterID `c2` is not in config.json; it has: c1",
+    ),
+    case(
+        "secrets without a key",
+        |r| drop(r.secrets.insert("userID".to_owned(), "k8s".to_owned())),
+        InvalidArgument,
+        "cluster `c1`: missing key field 'userKey' in secrets",
+    ),
+];
+
+const SNAPSHOTS_ALONE: &[Case<ListSnapshotsRequest>] = &[
+    case(
+        "with secrets",
+        |r| r.secrets = secrets(),
+        Served,
+        "1 entries",
+    ),
+    case(
+        "without secrets",
+        |_| {},
+        FailedPrecondition,
+        "cluster `c1`: no credentials for cluster `c1`: requests of this kind carry no secrets, so the \
+         driver needs some of its own; put the files `userID` and `userKey` into the directory \
+         `<dir>/secrets/c1`",
+    ),
+];
 
 const LISTS: &[Case<ListVolumesRequest>] = &[
     case("all", |_| {}, Served, "1 entries"),

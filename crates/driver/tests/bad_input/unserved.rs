@@ -26,7 +26,6 @@ pub(crate) fn run(report: &mut Report) {
         report,
         controller_publish_volume: ControllerPublishVolumeRequest,
         controller_unpublish_volume: ControllerUnpublishVolumeRequest,
-        list_snapshots: ListSnapshotsRequest,
         controller_modify_volume: ControllerModifyVolumeRequest,
     );
 }

@@ -152,6 +152,21 @@ impl World {
         block_on(self.memory.client().mgr_command(&cx, &command)).unwrap();
     }
 
+    /// Removes a snapshot by hand.
+    pub(crate) fn remove_snapshot(&self, volume_id: &str, snapshot: &str) {
+        let at = ceph::Snapshot {
+            of: ceph::Subvolume {
+                fs: "cephfs".to_owned(),
+                group: "csi".to_owned(),
+                name: format!("csi-vol-{}", &volume_id[volume_id.len() - 36..]),
+            },
+            name: snapshot.to_owned(),
+        };
+        let snapshots = ceph::mgr::MgrVolumes::new(self.memory.client());
+        let cx = Context::with_timeout(Duration::from_secs(5));
+        block_on(ceph::Snapshots::remove(&snapshots, &cx, &at)).unwrap();
+    }
+
     /// A volume as ceph-csi makes it: nothing tells its size or its group.
     pub(crate) fn make_foreign(&self, group: &str, name: &str, uuid: &str) {
         let subvolume = format!("csi-vol-{uuid}");

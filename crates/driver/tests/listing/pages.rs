@@ -126,6 +126,7 @@ fn without_own_credentials_the_capabilities_are_not_there_and_requests_say_what_
     let process = world.start(Faults::new());
     let own = [
         Type::ListVolumes,
+        Type::ListSnapshots,
         Type::GetVolume,
         Type::GetCapacity,
         Type::VolumeCondition,
@@ -133,7 +134,7 @@ fn without_own_credentials_the_capabilities_are_not_there_and_requests_say_what_
         Type::ListVolumeHealth,
     ];
     let has = |all: &[i32]| own.map(|one| all.contains(&one.into()));
-    assert_eq!(has(&process.capabilities()), [false; 6]);
+    assert_eq!(has(&process.capabilities()), [false; 7]);
     let id = process.create_id("pvc-1");
     let refusals = [
         process.list(0, "").refused(),
@@ -149,7 +150,7 @@ fn without_own_credentials_the_capabilities_are_not_there_and_requests_say_what_
         assert!(refusal.message().contains(cure), "{refusal}");
     }
     world.give_credentials("c1");
-    assert_eq!(has(&process.capabilities()), [true; 6]);
+    assert_eq!(has(&process.capabilities()), [true; 7]);
     assert_eq!(process.list_all(0, |_| {}), [id]);
     process.kill();
 }

@@ -8,6 +8,7 @@ use tonic::{Code, Request};
 
 use crate::driver::Driver;
 use crate::lab::{Lab, run};
+use crate::snapshots::subvolume_of;
 
 type Client = csi_proto::v1::controller_client::ControllerClient<Channel>;
 
@@ -49,6 +50,104 @@ fn volumes_are_listed_with_what_is_wrong_with_them() {
     let log = driver.terminate();
     assert!(!log.contains(&lab.key), "the key is in the log");
     lab.expect_empty("after everything was deleted");
+}
+
+/// Snapshots of two volumes in pages of any size, by id and by source, while some come and go.
+#[test]
+#[ignore = "needs a Ceph cluster: dev/test listing"]
+fn each_snapshot_is_listed() {
+    let lab = Lab::new();
+    let secrets = tempfile::tempdir().unwrap();
+    lab.write_credentials(secrets.path());
+    let flag = format!("--controller-secrets-dir={}", secrets.path().display());
+    let driver = Driver::start(&lab.config(), &[&flag]);
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let mut client = driver.controller().await;
+        let a = lab.volume(&mut client, "pvc-a").await;
+        let b = lab.volume(&mut client, "pvc-b").await;
+        let mut taken = Vec::new();
+        for (name, volume) in [("1", &a), ("2", &b), ("3", &a), ("4", &a)] {
+            let name = format!("snapshot-{name}");
+            taken.push(
+                lab.take(&mut client, &name, &volume.volume_id)
+                    .await
+                    .unwrap(),
+            );
+        }
+        for size in [0, 1, 3] {
+            assert_eq!(snapshots(&mut client, size, "", "").await, taken);
+        }
+        let of_a = [&taken[0], &taken[2], &taken[3]].map(Clone::clone);
+        assert_eq!(snapshots(&mut client, 2, "", &a.volume_id).await, of_a);
+        let (id, b_id) = (&taken[1].snapshot_id, &b.volume_id);
+        assert_eq!(snapshots(&mut client, 0, id, "").await, taken[1..2]);
+        for (id, source) in [(b_id, b_id), (id, &a.volume_id), (b_id, id), (id, id)] {
+            assert_eq!(snapshots(&mut client, 0, id, source).await, []);
+        }
+        // One is removed by hand; a volume goes, and its snapshot stays.
+        let name = subvolume_of(&a);
+        let by_hand = format!(
+            "csi-snap-{}",
+            &taken[2].snapshot_id[taken[2].snapshot_id.len() - 36..]
+        );
+        let (fs, group) = (&*lab.fs, &*lab.group);
+        let rm = [
+            "fs",
+            "subvolume",
+            "snapshot",
+            "rm",
+            fs,
+            &name,
+            &by_hand,
+            group,
+        ];
+        run("ceph", &rm);
+        lab.drop_volume(&mut client, &b).await;
+        let gone = taken.remove(2);
+        assert_eq!(snapshots(&mut client, 1, "", "").await, taken);
+        assert_eq!(snapshots(&mut client, 0, "", b_id).await, taken[1..2]);
+        for snapshot in taken.iter().chain([&gone]) {
+            lab.drop_snapshot(&mut client, &snapshot.snapshot_id)
+                .await
+                .unwrap();
+        }
+        assert_eq!(snapshots(&mut client, 0, "", "").await, []);
+        assert_eq!(snapshots(&mut client, 0, "", b_id).await, []);
+        lab.drop_volume(&mut client, &a).await;
+    });
+    driver.terminate();
+    lab.expect_empty("after snapshots were listed");
+}
+
+async fn snapshots(
+    client: &mut Client,
+    max_entries: i32,
+    snapshot_id: &str,
+    source_volume_id: &str,
+) -> Vec<csi::Snapshot> {
+    let mut request = csi::ListSnapshotsRequest {
+        max_entries,
+        snapshot_id: snapshot_id.to_owned(),
+        source_volume_id: source_volume_id.to_owned(),
+        ..Default::default()
+    };
+    let mut found = Vec::new();
+    loop {
+        let page = client
+            .list_snapshots(request.clone())
+            .await
+            .unwrap()
+            .into_inner();
+        found.extend(
+            page.entries
+                .into_iter()
+                .map(|entry| entry.snapshot.unwrap()),
+        );
+        request.starting_token = page.next_token;
+        if request.starting_token.is_empty() {
+            return found;
+        }
+    }
 }
 
 /// Ids of all volumes, and whether they are abnormal.

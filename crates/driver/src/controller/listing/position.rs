@@ -1,5 +1,6 @@
 //! Where a listing goes on, and the token that says it.
 
+use crate::backend::Session;
 use crate::error::Error;
 
 /// A place in the order of all that can be listed. The derived order is that order.
@@ -17,6 +18,15 @@ pub(in crate::controller) struct Position {
 const VERSION: &str = "1:";
 
 impl Position {
+    /// Where what was asked for by `name` is in the file system of `session`.
+    pub(super) fn of(session: &Session, name: &str) -> Self {
+        Self {
+            cluster: session.cluster.cluster_id.clone(),
+            fs: session.filesystem.id,
+            name: name.to_owned(),
+        }
+    }
+
     /// Where `token` says; the start if there is none.
     ///
     /// # Errors

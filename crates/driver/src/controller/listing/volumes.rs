@@ -9,17 +9,13 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use super::position::Position;
 use super::presence::Names;
 use super::walk::{Batch, Stop};
+use super::{LOOKUPS, QUESTIONS};
 use crate::ailment::Ailment;
 use crate::backend::Session;
 use crate::controller::{Controller, health};
 use crate::error::Error;
 use crate::ids::{Volume, VolumeId};
 use crate::journal::{self, Entry, Record};
-
-/// Records that are read at once.
-const LOOKUPS: usize = 32;
-/// Subvolumes that are asked for at once, where the names of a group do not answer.
-const QUESTIONS: usize = 8;
 
 /// A volume.
 pub(in crate::controller) struct ListedVolume {
@@ -145,7 +141,15 @@ impl Of<'_> {
             return Ok(Presence::None); // listed under the clusterID of that group
         }
         // A volume that shows a snapshot has no subvolume; and without metadata servers nobody can tell.
-        if found.record.backing_snapshot.is_some() || self.is_offline() {
+        if found.record.backing_snapshot.is_some() {
+            let begun = found.record.unfinished().is_some();
+            return Ok(if begun {
+                Presence::None
+            } else {
+                Presence::Present
+            });
+        }
+        if self.is_offline() {
             return Ok(Presence::Present);
         }
         let doubtful = found.is_doubtful(self.at);

@@ -13,7 +13,7 @@ use crate::config::ClusterEntry;
 use crate::controller::Controller;
 use crate::credentials::Secrets;
 use crate::error::Error;
-use crate::ids::Volume;
+use crate::ids::{Snapshot, Volume};
 use crate::journal::{self, Entry, Journal};
 
 /// What can be listed.
@@ -25,6 +25,12 @@ pub(in crate::controller) trait Listed: journal::Kind {
 impl Listed for Volume {
     fn journal(session: &Session) -> &Journal<Self> {
         &session.journal
+    }
+}
+
+impl Listed for Snapshot {
+    fn journal(session: &Session) -> &Journal<Self> {
+        &session.snapshot_journal
     }
 }
 
@@ -179,11 +185,7 @@ impl<'a, K: Listed> Walk<'a, K> {
 impl Stop {
     /// Where the entry `name` is.
     pub(super) fn position(&self, name: &str) -> Position {
-        Position {
-            cluster: self.session.cluster.cluster_id.clone(),
-            fs: self.session.filesystem.id,
-            name: name.to_owned(),
-        }
+        Position::of(&self.session, name)
     }
 }
 
