@@ -17,7 +17,7 @@ use csi_proto::v1::{
 use spirula::backend::Backend;
 use spirula::ceph_conf::CephConf;
 use spirula::config::Config;
-use spirula::mount::{Fuse, Linux};
+use spirula::mount::{Fuse, Kernel, Linux};
 use spirula::node::{Node, Service, Settings};
 use spirula::rpc::{Frame, Limits};
 use tonic::{Request, Status};
@@ -92,7 +92,8 @@ impl Lab {
             Pool::new(Arc::new(ceph::memory::Memory::new())),
             "default",
         );
-        let mounts = Linux::new(vec![Box::new(Fuse::new("ceph-fuse", conf))]);
+        let fuse = Fuse::new("ceph-fuse", conf);
+        let mounts = Linux::new(vec![Box::new(Kernel::new(false)), Box::new(fuse)]);
         let settings = Settings {
             node_id: "node".to_owned(),
             ..Settings::default()
@@ -144,6 +145,7 @@ impl Lab {
                 ("clusterID", "lab"),
                 ("fsName", &setting("SPIRULA_TEST_FS")),
                 ("rootPath", &self.root),
+                ("mounter", crate::MOUNTER),
             ]),
             ..NodeStageVolumeRequest::default()
         }
@@ -243,10 +245,27 @@ pub(crate) fn mount_line(path: &Path) -> String {
     line.unwrap_or_default().to_owned()
 }
 
-/// Mounts with ceph-fuse's own command line, as an administrator would.
+/// Mounts without the driver, as an administrator would: with ceph-fuse's own command line, or by a bare
+/// mount(2) as mount.ceph makes it.
 pub(crate) fn by_hand(at: &Path, root: &str, directory: &Path) {
+    if crate::MOUNTER == "kernel" {
+        return mount(at, root);
+    }
     let status = ceph_fuse(at, root, directory).status().unwrap();
     assert!(status.success());
+}
+
+fn mount(at: &Path, root: &str) {
+    let data = format!(
+        "name={},secret={},mds_namespace={}",
+        setting("SPIRULA_TEST_USER"),
+        key(),
+        setting("SPIRULA_TEST_FS")
+    );
+    let data = std::ffi::CString::new(data).unwrap();
+    let source = format!("{}:{root}", setting("SPIRULA_TEST_MONITORS"));
+    let flags = rustix::mount::MountFlags::empty();
+    rustix::mount::mount(source, at, "ceph", flags, data.as_c_str()).unwrap();
 }
 
 #[expect(

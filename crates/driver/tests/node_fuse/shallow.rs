@@ -28,14 +28,7 @@ struct Parent {
 
 impl Parent {
     async fn new(lab: &Lab, name: &str) -> Self {
-        let identity = Identity {
-            monitors: setting("SPIRULA_TEST_MONITORS"),
-            user: setting("SPIRULA_TEST_USER"),
-            key: key().into(),
-        };
-        let connector = Connector::new(Settings::default());
-        let cluster = connector.connect(&cx(), &identity).await.unwrap();
-        let connection = Arc::new(Connection::new(cluster));
+        let connection = connect().await;
         let snapshot = Snapshot {
             of: Subvolume {
                 fs: setting("SPIRULA_TEST_FS"),
@@ -55,6 +48,10 @@ impl Parent {
         std::fs::create_dir(&at).unwrap();
         by_hand(&at, &path, lab.directory.path());
         std::fs::write(at.join("before"), "content").unwrap();
+        // A snapshot has what the client has sent by then.
+        let file = std::fs::File::open(at.join("before")).unwrap();
+        file.sync_all().unwrap();
+        drop(file);
         connection
             .snapshots()
             .create(&cx(), &snapshot)
@@ -81,6 +78,7 @@ impl Parent {
             ),
             ("subvolumePath", &self.snapshot.of.directory()),
             ("backingSnapshotName", &self.snapshot.name),
+            ("mounter", crate::MOUNTER),
         ])
     }
 
@@ -100,8 +98,20 @@ impl Parent {
     }
 }
 
-fn cx() -> Context {
-    Context::with_timeout(Duration::from_secs(30))
+/// To the cluster, for what the controller does.
+pub(crate) async fn connect() -> Arc<Connection> {
+    let identity = Identity {
+        monitors: setting("SPIRULA_TEST_MONITORS"),
+        user: setting("SPIRULA_TEST_USER"),
+        key: key().into(),
+    };
+    let connector = Connector::new(Settings::default());
+    let cluster = connector.connect(&cx(), &identity).await.unwrap();
+    Arc::new(Connection::new(cluster))
+}
+
+pub(crate) fn cx() -> Context {
+    Context::with_timeout(Duration::from_mins(1))
 }
 
 fn request(lab: &Lab, context: BTreeMap<String, String>) -> NodeStageVolumeRequest {
@@ -136,7 +146,7 @@ fn assert_shows_snapshot(path: &Path) {
 }
 
 #[test]
-#[ignore = "needs a Ceph cluster, root and /dev/fuse: dev/test fuse"]
+#[ignore = "needs a Ceph cluster and root, to mount: dev/test fuse vm"]
 fn only_the_snapshot_is_seen_and_nobody_writes_to_it() {
     runtime().block_on(async {
         let mut lab = Lab::without_volume("shallow");
@@ -147,7 +157,7 @@ fn only_the_snapshot_is_seen_and_nobody_writes_to_it() {
             lab.stage_with(request.clone()).await.unwrap();
             assert_shows_snapshot(&lab.staging);
         }
-        assert_eq!(processes_of(&lab.staging).len(), 1);
+        assert_eq!(processes_of(&lab.staging).len(), crate::CLIENTS);
 
         let target = lab.target("reader");
         let mut publish = lab.publish_request(&target);
@@ -183,7 +193,7 @@ fn only_the_snapshot_is_seen_and_nobody_writes_to_it() {
 
 /// A stage that was killed before it had shown the snapshot, and one of a snapshot that is gone.
 #[test]
-#[ignore = "needs a Ceph cluster, root and /dev/fuse: dev/test fuse"]
+#[ignore = "needs a Ceph cluster and root, to mount: dev/test fuse vm"]
 fn the_directory_of_a_snapshot_is_never_taken_for_it() {
     runtime().block_on(async {
         let mut lab = Lab::without_volume("uncovered");
@@ -218,7 +228,7 @@ fn the_directory_of_a_snapshot_is_never_taken_for_it() {
 }
 
 #[test]
-#[ignore = "needs a Ceph cluster, root and /dev/fuse: dev/test fuse"]
+#[ignore = "needs a Ceph cluster and root, to mount: dev/test fuse vm"]
 fn a_static_volume_shows_a_snapshot_by_a_part_of_its_name() {
     runtime().block_on(async {
         let lab = Lab::without_volume("static-shallow");

@@ -1,0 +1,43 @@
+//! The node service on the kernel's CephFS client: what `node_fuse` shows of ceph-fuse, shown of the
+//! kernel, and what is the kernel's own. Runs in the virtual machine of `dev/vm`.
+//!
+//! Needs the same variables as `node_fuse`, root, and a kernel that has the module `ceph`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "tests run programs as an administrator would, and report figures"
+)]
+
+#[path = "support/driver.rs"]
+#[allow(dead_code, reason = "each test uses its part of the support")]
+mod driver;
+#[path = "node_kernel/key.rs"]
+mod key;
+#[path = "node_kernel/kills.rs"]
+mod kills;
+#[path = "node_fuse/lab.rs"]
+mod lab;
+#[path = "node_fuse/life.rs"]
+mod life;
+#[path = "node_kernel/module.rs"]
+mod module;
+#[path = "node_kernel/options.rs"]
+mod options;
+#[path = "node_kernel/quota.rs"]
+mod quota;
+#[path = "node_kernel/refused.rs"]
+mod refused;
+#[path = "node_fuse/shallow.rs"]
+mod shallow;
+#[path = "node_kernel/timing.rs"]
+mod timing;
+
+/// The value of the parameter `mounter`.
+const MOUNTER: &str = "kernel";
+/// Processes that serve one mount.
+const CLIENTS: usize = 0;
+/// The flags of a read-only mount without options of its own, as mountinfo shows them.
+const READ_ONLY: &str = " ro,relatime ";
