@@ -12,12 +12,14 @@ mod command;
 mod failure;
 mod fuse;
 mod helper;
+mod kernel;
 mod key_file;
 pub mod keyring;
 mod linux;
 pub mod memory;
 mod monitors;
 mod mounter;
+mod net_namespace;
 mod options;
 mod path;
 mod place;
@@ -40,8 +42,10 @@ pub use cephfs::{CephFs, Serving};
 pub use command::Error as CommandError;
 pub use failure::{Cause, Failure};
 pub use fuse::Fuse;
+pub use kernel::Kernel;
 pub use linux::Linux;
-pub use mounter::{Mounter, MounterKind, UnknownMounter};
+pub use mounter::{Fallback, Mounter, MounterKind, UnknownMounter};
+pub use net_namespace::NetNamespaceError;
 pub use options::{Access, MountFlags, MountOptions, OptionSources};
 pub use place::Place;
 pub use snapshot::{Snapshot, SnapshotName};
@@ -77,8 +81,9 @@ pub trait Mounts: Send + Sync + std::fmt::Debug {
     /// contents are never deleted.
     async fn remove_dir(&self, cx: &Context, path: &Path) -> Result<(), Error>;
 
-    /// Mounts a CephFS at a directory. When it returns an error nothing of it is left mounted.
-    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<(), Error>;
+    /// Mounts a CephFS at a directory, and tells if that is not by the client that was asked for. When it
+    /// returns an error nothing of it is left mounted.
+    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<Option<Fallback>, Error>;
 
     /// What serves the mount `at`, as far as can be found out without asking it: `None` if unknown.
     async fn serving(&self, cx: &Context, at: &Mount) -> Result<Option<Serving>, Error>;
@@ -200,6 +205,26 @@ pub enum Error {
     NoMounter {
         /// Each client and what it lacks.
         reasons: String,
+    },
+    /// A mount option is one that the driver does not take.
+    #[error("mount option `{option}` {why}")]
+    Option {
+        /// Its name; its value may be a secret.
+        option: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// A cluster's network namespace cannot be entered.
+    #[error(transparent)]
+    NetNamespace(#[from] NetNamespaceError),
+    /// The kernel's keyring does not take a cephx key.
+    #[error(
+        "cannot lend the cephx key to the kernel; the driver's container has to be privileged, or its \
+         seccomp profile has to allow add_key and keyctl"
+    )]
+    LentKey {
+        /// Why.
+        source: io::Error,
     },
     /// A program did not run to its end.
     #[error(transparent)]

@@ -27,7 +27,7 @@ use crate::controller::{self, Controller};
 use crate::identity;
 use crate::kubernetes::{Api, SERVICE_ACCOUNT};
 use crate::liveness;
-use crate::mount::{Fuse, Linux};
+use crate::mount::{Fuse, Kernel, Linux, Mounter};
 use crate::node::{self, Node};
 use crate::own_credentials::OwnCredentials;
 use crate::registrar::{self, Registrar};
@@ -162,17 +162,17 @@ fn make_node(
     backend: Arc<Backend>,
     conf: Arc<CephConf>,
 ) -> Node {
-    let fuse = Fuse::new(settings.fuse_binary, conf);
+    // The preferred one first, as in the original.
+    let mounters: Vec<Box<dyn Mounter>> = vec![
+        Box::new(Kernel::new(settings.force_kernel_client)),
+        Box::new(Fuse::new(settings.fuse_binary, conf)),
+    ];
     let settings = node::Settings {
         node_id: node_id.to_owned(),
         fuse_mount_options: settings.fuse_mount_options.unwrap_or_default(),
         kernel_mount_options: settings.kernel_mount_options.unwrap_or_default(),
     };
-    Node::new(
-        settings,
-        backend,
-        Arc::new(Linux::new(vec![Box::new(fuse)])),
-    )
+    Node::new(settings, backend, Arc::new(Linux::new(mounters)))
 }
 
 /// Lets what runs end, and the metadata that is pending be set, at most for `grace`.

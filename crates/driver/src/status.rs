@@ -112,9 +112,13 @@ fn of_mount(error: &mount::Error) -> Code {
         | mount::Error::NoDirectory { .. }
         | mount::Error::NotEmpty { .. }
         | mount::Error::NoMounter { .. }
+        | mount::Error::NetNamespace(_)
+        | mount::Error::LentKey { .. }
         | mount::Error::Vanished { .. } => Code::FailedPrecondition,
         mount::Error::NoSnapshot { .. } => Code::NotFound,
-        mount::Error::AmbiguousSnapshot { .. } => Code::InvalidArgument,
+        mount::Error::AmbiguousSnapshot { .. } | mount::Error::Option { .. } => {
+            Code::InvalidArgument
+        }
         mount::Error::Failure(failure) => of_failure(failure.cause),
         mount::Error::Call { .. }
         | mount::Error::Dead { .. }
@@ -129,9 +133,14 @@ fn of_failure(cause: Cause) -> Code {
     match cause {
         Cause::BadKey | Cause::BadOption => Code::InvalidArgument,
         Cause::Rejected | Cause::NotAllowed => Code::PermissionDenied,
-        Cause::Unreachable | Cause::NoMds => Code::Unavailable,
+        Cause::Unreachable | Cause::NoMds | Cause::NoSession => Code::Unavailable,
         Cause::NoDirectory | Cause::NoFileSystem => Code::NotFound,
-        Cause::BadMonitors | Cause::NetNamespace | Cause::NoFuse => Code::FailedPrecondition,
+        Cause::BadMonitors
+        | Cause::NetNamespace
+        | Cause::NoFuse
+        | Cause::NoModule
+        | Cause::OldKernel
+        | Cause::OtherProtocol => Code::FailedPrecondition,
         Cause::Other => Code::Internal,
     }
 }

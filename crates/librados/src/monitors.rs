@@ -42,8 +42,10 @@ struct Address {
 
 /// The messenger protocol that a monitor speaks on a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Protocol {
+pub enum Protocol {
+    /// Messenger 1, at port 6789.
     V1,
+    /// Messenger 2, at port 3300.
     V2,
 }
 

@@ -28,6 +28,7 @@ pub(super) struct Flags {
     pub(super) controller_secrets_dir: String,
 
     pub(super) kernel_mount_options: String,
+    pub(super) force_kernel_client: bool,
     pub(super) fuse_mount_options: String,
     pub(super) pid_limit: i64,
 
@@ -83,6 +84,7 @@ impl Default for Flags {
             controller_secrets_dir: String::new(),
 
             kernel_mount_options: String::new(),
+            force_kernel_client: false,
             fuse_mount_options: String::new(),
             pid_limit: 0,
 

@@ -102,6 +102,8 @@ pub struct NodeSettings {
     pub fuse_mount_options: Option<String>,
     /// Options for the kernel client where config.json has none, comma-separated.
     pub kernel_mount_options: Option<String>,
+    /// Whether the kernel client is used whatever the kernel's version.
+    pub force_kernel_client: bool,
     /// Limit of processes in the container's cgroup, `None` to leave it.
     pub pid_limit: Option<PidLimit>,
 }
@@ -208,6 +210,7 @@ impl NodeSettings {
             fuse_binary: flags.fuse_binary.clone().into(),
             fuse_mount_options: some(&flags.fuse_mount_options),
             kernel_mount_options: some(&flags.kernel_mount_options),
+            force_kernel_client: flags.force_kernel_client,
             pid_limit: check::pid_limit(flags.pid_limit)?,
         })
     }
@@ -250,13 +253,10 @@ fn log_target(flags: &Flags) -> Result<logging::Target, Error> {
 }
 
 fn notices(flags: &Flags) -> Vec<String> {
-    // Node settings carry these options on, for the kernel client to come.
-    let kernel = (!flags.kernel_mount_options.is_empty()).then_some("kernelmountoptions");
     let mut notices: Vec<_> = flags
         .without_effect
         .iter()
         .copied()
-        .chain(kernel)
         .map(|name| format!("flag --{name} has no effect in this release"))
         .collect();
     if !flags.kubelet_registration_path.is_empty() && flags.controller_server && !flags.node_server

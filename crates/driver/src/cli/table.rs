@@ -119,9 +119,9 @@ pub(super) const GROUPS: &[Group] = &[
     ]},
     Group { title: "Node", flags: &[
         flag("fusemountoptions", Text(|f| &mut f.fuse_mount_options), "comma-separated options for ceph-fuse; config.json has precedence"),
-        flag("kernelmountoptions", Text(|f| &mut f.kernel_mount_options), "comma-separated options for the kernel client; config.json has precedence [no effect yet]"),
+        flag("kernelmountoptions", Text(|f| &mut f.kernel_mount_options), "comma-separated options for the kernel client; config.json has precedence"),
         flag("pidlimit", Number(|f| &mut f.pid_limit), "limit of processes in the container's cgroup: -1 for the highest, 0 to leave it"),
-        flag("forcecephkernelclient", NotYet(F::Bool), "use the kernel client even where it is older than 4.17"),
+        flag("forcecephkernelclient", Bool(|f| &mut f.force_kernel_client), "use the kernel client even where it is older than 4.17"),
         flag("domainlabels", NotYet(F::Text), "comma-separated node labels that tell the node's topology"),
         flag("enable-read-affinity", NotYet(F::Bool), "let the kernel client read from the nearest OSD"),
         flag("crush-location-labels", NotYet(F::Text), "comma-separated node labels that tell where the node is in the CRUSH map"),

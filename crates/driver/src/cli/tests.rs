@@ -80,6 +80,7 @@ fn defaults_are_the_originals() {
             fuse_binary: "ceph-fuse".into(),
             fuse_mount_options: None,
             kernel_mount_options: None,
+            force_kernel_client: false,
             pid_limit: None,
         })
     );
@@ -251,6 +252,7 @@ fn the_command_line_of_the_operator() {
         Some("ms_mode=prefer-crc")
     );
     assert_eq!(node.fuse_mount_options, None);
+    assert!(node.force_kernel_client);
     assert_eq!(found.logging.verbosity, 5);
     assert_eq!(
         found.logging.target,
@@ -264,9 +266,7 @@ fn the_command_line_of_the_operator() {
         found.notices,
         [
             "flag --enable-fencing has no effect in this release",
-            "flag --forcecephkernelclient has no effect in this release",
             "flag --csi-addons-endpoint has no effect in this release",
-            "flag --kernelmountoptions has no effect in this release",
         ]
     );
 }

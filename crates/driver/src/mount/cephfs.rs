@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::{MountOptions, MounterKind, Snapshot};
+use super::{Mount, MountOptions, MounterKind, Snapshot};
 
 /// A directory of a CephFS, and how to mount it.
 #[derive(Clone, Debug)]
@@ -45,6 +45,33 @@ pub struct Serving {
 }
 
 impl Serving {
+    /// What a mount of the kernel's client shows, `None` if that is not understood.
+    ///
+    /// Its source is `MONITORS:/PATH`, or, by a mount.ceph of Ceph 17 or newer, `USER@FSID.NAME=/PATH`.
+    pub(super) fn of_kernel(mount: &Mount) -> Option<Self> {
+        let source = mount.source.to_str()?;
+        let option = |wanted: &str| {
+            let options = mount.super_options.split(',');
+            let mut pairs = options.filter_map(|option| option.split_once('='));
+            let found = pairs.find(|(name, _)| *name == wanted);
+            found.map(|(_, value)| value.to_owned())
+        };
+        let (name, monitors, root) = match source.split_once(":/") {
+            Some((monitors, root)) => (option("mds_namespace"), Some(monitors.to_owned()), root),
+            None => {
+                let (client, root) = source.split_once("=/")?;
+                let name = client.rsplit_once('.').map(|(_, name)| name.to_owned());
+                (name, option("mon_addr"), root)
+            }
+        };
+        Some(Self {
+            process: None,
+            monitors,
+            name,
+            root: Some(format!("/{root}")),
+        })
+    }
+
     /// What tells this mount apart from one of `fs`; `None` if they are the same as far as is known.
     ///
     /// Monitors are not compared: their list changes during the life of a cluster.
@@ -66,6 +93,7 @@ impl Serving {
 
 #[cfg(test)]
 mod tests {
+    use super::super::MountTable;
     use super::*;
 
     fn fs(name: Option<&str>, root: &str) -> CephFs {
@@ -90,6 +118,37 @@ mod tests {
             name: name.map(str::to_owned),
             root: root.map(str::to_owned),
         }
+    }
+
+    #[test]
+    fn a_kernel_mount_tells_what_it_serves() {
+        let serving = |source: &str, options: &str| {
+            let line = format!("38 29 0:33 / /stage rw shared:13 - ceph {source} {options}\n");
+            let table = MountTable::parse(line.as_bytes()).unwrap();
+            Serving::of_kernel(&table.mounts()[0])
+        };
+        let ours = serving(
+            "192.0.2.1:6789,[2001:db8::1]:6789:/volumes/csi/v",
+            "rw,name=node,secret=<hidden>,acl,mds_namespace=a",
+        );
+        let ours = ours.unwrap();
+        assert_eq!(
+            ours.monitors.as_deref(),
+            Some("192.0.2.1:6789,[2001:db8::1]:6789")
+        );
+        assert_eq!(ours.differs_from(&fs(Some("a"), "/volumes/csi/v")), None);
+        let new_syntax = serving(
+            "node@502da56d-ca19-4a30-a7ad-6682fd278042.a=/volumes/csi/v",
+            "rw,name=node,secret=<hidden>,mon_addr=192.0.2.1:6789",
+        );
+        assert_eq!(
+            new_syntax
+                .unwrap()
+                .differs_from(&fs(Some("a"), "/volumes/csi/v")),
+            None
+        );
+        assert!(serving("192.0.2.1:/", "rw").unwrap().name.is_none());
+        assert_eq!(serving("nonsense", "rw"), None);
     }
 
     #[test]

@@ -51,6 +51,14 @@ pub enum Cause {
     NetNamespace,
     /// The node does not let FUSE be used.
     NoFuse,
+    /// The kernel does not know CephFS.
+    NoModule,
+    /// The kernel lacks a feature that the cluster asks of its clients.
+    OldKernel,
+    /// The monitors speak another messenger protocol at these ports.
+    OtherProtocol,
+    /// Monitors can be reached, but gave no session, and nothing says why.
+    NoSession,
     /// Anything else.
     Other,
 }
@@ -138,6 +146,38 @@ fn essence(stderr: &str) -> String {
     text.collect::<Vec<_>>().join("; ")
 }
 
+impl Cause {
+    /// What can be said of it without knowing the mount.
+    fn text(self) -> &'static str {
+        match self {
+            Self::NoDirectory => "the directory does not exist",
+            Self::NoFileSystem => {
+                "that file system does not exist; `ceph fs ls` names those that do"
+            }
+            Self::NoMds => {
+                "no metadata server of it answered; `ceph fs status` tells whether there is such a file \
+                 system, and whether one is active"
+            }
+            Self::BadOption => "a mount option is not known to it",
+            Self::NetNamespace => {
+                "the network namespace of netNamespaceFilePath in config.json cannot be entered"
+            }
+            Self::NoFuse => {
+                "FUSE is not usable on this node: load the kernel module `fuse` and give the driver's \
+                 container the device /dev/fuse"
+            }
+            Self::NoModule => {
+                "the kernel of this node has no CephFS client; install the package with its module `ceph` \
+                 and load it"
+            }
+            Self::OldKernel => {
+                "the kernel of this node is too old for the cluster; use a newer one, or `mounter: fuse`"
+            }
+            _ => "it failed",
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -175,22 +215,18 @@ impl fmt::Display for Failure {
                 "user `{user}` is not allowed to; `ceph fs authorize {} client.{user} {root} rw` allows it",
                 self.name.as_deref().unwrap_or("<file system>")
             ),
-            Cause::NoDirectory => f.write_str("the directory does not exist"),
-            Cause::NoFileSystem => {
-                f.write_str("that file system does not exist; `ceph fs ls` names those that do")
-            }
-            Cause::NoMds => f.write_str(
-                "no metadata server answered in time; `ceph fs status` tells whether one is active",
+            Cause::OtherProtocol => write!(
+                f,
+                "monitors `{monitors}` speak another protocol at these ports; `ms_mode=legacy` is for port \
+                 6789, the other modes are for port 3300"
             ),
-            Cause::BadOption => f.write_str("a mount option is not known to it"),
-            Cause::NetNamespace => f.write_str(
-                "the network namespace of netNamespaceFilePath in config.json cannot be entered",
+            Cause::NoSession => write!(
+                f,
+                "monitors `{monitors}` can be reached, but there is no session with the cluster, and the \
+                 kernel's log, which says why, cannot be read here; compare user and key in the secret with \
+                 `ceph auth get client.{user}`, and see `ceph fs status`"
             ),
-            Cause::NoFuse => f.write_str(
-                "FUSE is not usable on this node: load the kernel module `fuse` and give the driver's \
-                 container the device /dev/fuse",
-            ),
-            Cause::Other => f.write_str("it failed"),
+            cause => f.write_str(cause.text()),
         }?;
         if said.is_empty() {
             Ok(())

@@ -14,8 +14,8 @@ use super::fuse::daemon::{self, Daemon};
 use super::snapshot::NotFound;
 use super::unmount::{self, State};
 use super::{
-    CephFs, Error, Mount, MountFlags, MountTable, Mounter, Mounts, Place, Serving, Snapshot,
-    Unmounted, Usage, Users, helper, mounter, path, probe, stats,
+    CephFs, Error, Fallback, Mount, MountFlags, MountTable, Mounter, Mounts, Place, Serving,
+    Snapshot, Unmounted, Usage, Users, helper, mounter, net_namespace, path, probe, stats,
 };
 
 #[cfg(test)]
@@ -183,18 +183,23 @@ impl Mounts for Linux {
         }
     }
 
-    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<(), Error> {
-        let mounter = mounter::choose(&self.mounters, fs.mounter).await?;
+    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<Option<Fallback>, Error> {
+        if let Some(namespace) = fs.net_namespace.clone() {
+            // On a thread that ends there.
+            let (call, path) = ("enter the network namespace", namespace.clone());
+            helper::run(cx, call, &path, move || net_namespace::enter(&namespace)).await??;
+        }
+        let (mounter, fallback) = mounter::choose(&self.mounters, fs.mounter).await?;
         let outcome = self.mount_with(cx, mounter, fs, at).await;
         if outcome.is_err() {
             self.clean_up(cx, at).await;
         }
-        outcome
+        outcome.map(|()| fallback)
     }
 
     async fn serving(&self, cx: &Context, at: &Mount) -> Result<Option<Serving>, Error> {
         if !at.is_fuse() {
-            return Ok(None);
+            return Ok(Serving::of_kernel(at));
         }
         let path = &at.mount_point;
         let mut daemons = call(cx, "find the client of", path, |at| Ok(daemon::find(at))).await?;

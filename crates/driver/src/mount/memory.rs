@@ -15,8 +15,8 @@ use ceph::Context;
 use ceph::fault::Faults;
 
 use super::{
-    Access, CephFs, Error, Mount, MountFlags, MountTable, Mounts, Place, Serving, Snapshot,
-    Unmounted, Usage, Users,
+    Access, CephFs, Error, Fallback, Mount, MountFlags, MountTable, Mounts, Place, Serving,
+    Snapshot, Unmounted, Usage, Users,
 };
 
 #[cfg(test)]
@@ -41,6 +41,7 @@ struct State {
     snapshots: BTreeSet<PathBuf>,
     /// Started, and not mounted yet.
     starting: Vec<PathBuf>,
+    fallback: Option<Fallback>,
     last: u64,
 }
 
@@ -114,6 +115,11 @@ impl Memory {
         {
             client.health = health;
         }
+    }
+
+    /// From now on volumes are mounted by another client than they ask for.
+    pub fn fall_back(&self, fallback: Fallback) {
+        self.lock().fallback = Some(fallback);
     }
 
     /// Mount points in the order of mounting, with the directory that is mounted unless that is all, and
@@ -200,6 +206,7 @@ impl State {
             fs_type: fs_type.to_owned(),
             source: OsString::from("memory"),
             read_only_superblock: false,
+            super_options: String::new(),
         });
     }
 
@@ -289,7 +296,7 @@ impl Mounts for Memory {
         .await
     }
 
-    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<(), Error> {
+    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<Option<Fallback>, Error> {
         self.step(cx, "start ceph-fuse for", at, |state| {
             state.starting.push(at.to_owned());
             Ok(())
@@ -320,7 +327,8 @@ impl Mounts for Memory {
             self.lock().starting.retain(|path| path != at);
             self.unmount(cx, at, Users::Nobody).await?;
         }
-        mounted
+        let fallback = self.lock().fallback.clone();
+        mounted.map(|()| fallback)
     }
 
     async fn serving(&self, _cx: &Context, at: &Mount) -> Result<Option<Serving>, Error> {

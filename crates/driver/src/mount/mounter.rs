@@ -62,12 +62,27 @@ pub trait Mounter: Send + Sync + fmt::Debug {
     async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<(), Error>;
 }
 
+/// A volume is mounted by another client than it asks for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the volume asks for mounter `{wanted}`, which cannot be used on this node, and is mounted with \
+     `{used}` instead ({why})"
+)]
+pub struct Fallback {
+    /// The client that it asks for.
+    pub wanted: MounterKind,
+    /// The client that mounts it.
+    pub used: MounterKind,
+    /// What the former lacks.
+    pub why: String,
+}
+
 /// Picks the client that is asked for, or else the first that is available, as the original does;
 /// unlike it, says so.
 pub(super) async fn choose(
     mounters: &[Box<dyn Mounter>],
     wanted: MounterKind,
-) -> Result<&dyn Mounter, Error> {
+) -> Result<(&dyn Mounter, Option<Fallback>), Error> {
     let (asked, others): (Vec<_>, Vec<_>) = mounters.iter().partition(|m| m.kind() == wanted);
     let mut reasons = Vec::new();
     for mounter in asked.into_iter().chain(others) {
@@ -75,16 +90,81 @@ pub(super) async fn choose(
             reasons.push(format!("{}: {lack}", mounter.kind()));
             continue;
         }
-        if wanted != MounterKind::Any && mounter.kind() != wanted {
-            tracing::warn!(
-                "the volume asks for mounter `{wanted}`, which is not available here: mounting it with \
-                 `{}` instead",
-                mounter.kind()
-            );
+        let used = mounter.kind();
+        let fallback = (wanted != MounterKind::Any && used != wanted).then(|| Fallback {
+            wanted,
+            used,
+            why: reasons.join("; "),
+        });
+        if let Some(fallback) = &fallback {
+            tracing::warn!("{fallback}");
+        } else if !reasons.is_empty() {
+            tracing::info!("mounting with `{used}` ({})", reasons.join("; "));
         }
-        return Ok(mounter.as_ref());
+        return Ok((mounter.as_ref(), fallback));
     }
     Err(Error::NoMounter {
         reasons: reasons.join("; "),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Stub(MounterKind, Option<&'static str>);
+
+    #[async_trait]
+    impl Mounter for Stub {
+        fn kind(&self) -> MounterKind {
+            self.0
+        }
+
+        async fn lacks(&self) -> Option<String> {
+            self.1.map(str::to_owned)
+        }
+
+        async fn mount(&self, _: &Context, _: &CephFs, _: &Path) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    fn mounters(kernel: Option<&'static str>, fuse: Option<&'static str>) -> [Box<dyn Mounter>; 2] {
+        [
+            Box::new(Stub(MounterKind::Kernel, kernel)),
+            Box::new(Stub(MounterKind::Fuse, fuse)),
+        ]
+    }
+
+    #[tokio::test]
+    async fn who_asks_for_a_client_gets_it_or_is_told() {
+        use MounterKind::{Any, Fuse, Kernel};
+        for (wanted, kernel, fuse, used, told) in [
+            (Any, None, None, Kernel, false),
+            (Any, Some("no module"), None, Fuse, false),
+            (Kernel, None, None, Kernel, false),
+            (Kernel, Some("no module"), None, Fuse, true),
+            (Fuse, None, None, Fuse, false),
+            (Fuse, None, Some("no /dev/fuse"), Kernel, true),
+        ] {
+            let mounters = mounters(kernel, fuse);
+            let (chosen, fallback) = choose(&mounters, wanted).await.unwrap();
+            assert_eq!(chosen.kind(), used, "{wanted} {kernel:?} {fuse:?}");
+            assert_eq!(fallback.is_some(), told, "{wanted} {kernel:?} {fuse:?}");
+            if let Some(fallback) = fallback {
+                let (text, why) = (fallback.to_string(), kernel.or(fuse).unwrap());
+                assert!(
+                    text.contains(why) && text.contains(&wanted.to_string()),
+                    "{text}"
+                );
+            }
+        }
+        let neither = mounters(Some("no module"), Some("no /dev/fuse"));
+        let error = choose(&neither, Kernel).await.unwrap_err().to_string();
+        assert!(
+            error.contains("no module") && error.contains("no /dev/fuse"),
+            "{error}"
+        );
+    }
 }

@@ -175,6 +175,11 @@ impl fmt::Debug for MountFlags {
     }
 }
 
+/// Whether the option is a flag of a mount, and none for a file system.
+pub(super) fn is_flag(option: &str) -> bool {
+    option == "strictatime" || flag(&NAMES, option).or(flag(&OPPOSITES, option)).is_some()
+}
+
 fn flag(names: &[(&str, Flags)], name: &str) -> Option<Flags> {
     let found = names.iter().find(|(known, _)| *known == name);
     found.map(|(_, flag)| *flag)

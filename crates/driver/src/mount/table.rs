@@ -39,6 +39,8 @@ pub struct Mount {
     pub source: OsString,
     /// Whether the superblock is read-only for everybody.
     pub read_only_superblock: bool,
+    /// The options of the file system as it shows them, secrets hidden.
+    pub super_options: String,
 }
 
 /// A line that is not in the format of mountinfo.
@@ -164,6 +166,7 @@ impl Mount {
             fs_type,
             source,
             read_only_superblock: super_options.split(',').any(|option| option == "ro"),
+            super_options,
         })
     }
 }

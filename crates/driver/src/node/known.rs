@@ -1,10 +1,13 @@
 //! What this process has done with volumes, for questions about their health that name no path.
 //!
-//! Nothing depends on it but the answers of NodeGetVolumeHealth: after a restart it is empty.
+//! Nothing depends on it but what NodeGetVolumeHealth answers, and a remark of NodeGetVolumeStats: after a
+//! restart it is empty.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::mount::Fallback;
 
 /// By volume id.
 #[derive(Debug, Default)]
@@ -13,8 +16,8 @@ pub(super) struct Known(Mutex<HashMap<String, State>>);
 /// What became of the last attempt to stage a volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// It is mounted here.
-    Staged(PathBuf),
+    /// It is mounted here, perhaps by another client than it asks for.
+    Staged(PathBuf, Option<Fallback>),
     /// It could not be mounted, for this reason.
     Failed(String),
 }
@@ -24,9 +27,19 @@ impl Known {
         self.lock().get(volume).cloned()
     }
 
-    pub(super) fn staged(&self, volume: &str, path: &Path) {
-        let state = State::Staged(path.to_owned());
+    /// Notes that it is staged; `fallback` is `None`, too, when it had been staged before.
+    pub(super) fn staged(&self, volume: &str, path: &Path, fallback: Option<Fallback>) {
+        let fallback = fallback.or_else(|| self.fallback(volume));
+        let state = State::Staged(path.to_owned(), fallback);
         self.lock().insert(volume.to_owned(), state);
+    }
+
+    /// By which client it is mounted instead of the one that it asks for.
+    pub(super) fn fallback(&self, volume: &str) -> Option<Fallback> {
+        match self.get(volume) {
+            Some(State::Staged(_, fallback)) => fallback,
+            _ => None,
+        }
     }
 
     pub(super) fn failed(&self, volume: &str, why: String) {

@@ -8,7 +8,7 @@ use crate::config::ClusterEntry;
 use crate::error::Error;
 use crate::ids::{SnapshotId, VolumeId};
 use crate::journal::Record;
-use crate::mount::{Access, CephFs, MountOptions, OptionSources, Snapshot, SnapshotName};
+use crate::mount::{Access, CephFs, Mount, MountOptions, OptionSources, Snapshot, SnapshotName};
 use crate::request::{self, Place, Source, StageVolume};
 
 impl Node {
@@ -169,11 +169,13 @@ enum Client {
     Kernel,
 }
 
-/// Whether the client that mounts `fs` will refuse writes. Both clients get the same answer from
-/// their options unless somebody gave `ro` to one of them alone; ceph-fuse's is the one that counts
-/// here.
-pub(super) fn access(fs: &CephFs) -> Access {
-    fs.fuse_options.access()
+/// What `mount` allows if its client was given the options of `fs`.
+pub(super) fn access(fs: &CephFs, mount: &Mount) -> Access {
+    if mount.is_fuse() {
+        fs.fuse_options.access()
+    } else {
+        fs.kernel_options.access()
+    }
 }
 
 fn writable(snapshot: &Snapshot) -> request::Error {

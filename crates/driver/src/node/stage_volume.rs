@@ -28,7 +28,7 @@ use csi_proto::v1::{NodeStageVolumeRequest, NodeStageVolumeResponse};
 use super::place::describe;
 use super::{Node, PathError, source};
 use crate::error::Error;
-use crate::mount::{self, Access, CephFs, Mount, Place, Snapshot};
+use crate::mount::{self, Access, CephFs, Fallback, Mount, Place, Snapshot};
 use crate::request::{self, StageVolume};
 
 /// How long a mount that is there already may take to answer.
@@ -46,20 +46,28 @@ pub(super) async fn run(
     let request = StageVolume::parse(request)?;
     let staged = stage(node, cx, &request).await;
     match &staged {
-        Ok(()) => node.known.staged(&request.volume, &request.staging),
+        Ok(fallback) => {
+            let fallback = fallback.clone();
+            node.known
+                .staged(&request.volume, &request.staging, fallback);
+        }
         Err(error) => node.known.failed(&request.volume, error.to_string()),
     }
-    staged.map(|()| NodeStageVolumeResponse {})
+    staged.map(|_| NodeStageVolumeResponse {})
 }
 
-async fn stage(node: &Node, cx: &Context, request: &StageVolume) -> Result<(), Error> {
+async fn stage(
+    node: &Node,
+    cx: &Context,
+    request: &StageVolume,
+) -> Result<Option<Fallback>, Error> {
     let fs = node.ceph_fs(cx, request).await?;
     let place = staging_place(node, cx, &request.staging).await?;
     if let Some(mount) = place.mount()
         && already_staged(node, cx, mount, &fs).await?
     {
         tracing::debug!("staged already");
-        return Ok(());
+        return Ok(None);
     }
     end_half_made(node, cx, &place.path).await?;
     let Some(snapshot) = &fs.snapshot else {
@@ -67,7 +75,7 @@ async fn stage(node: &Node, cx: &Context, request: &StageVolume) -> Result<(), E
     };
     let reserve = CLEAN_UP.min(cx.remaining() / 4);
     let limited = cx.at_most(cx.remaining().saturating_sub(reserve));
-    node.mounts.mount(&limited, &fs, &place.path).await?;
+    let fallback = node.mounts.mount(&limited, &fs, &place.path).await?;
     let covered = cover(node, &limited, snapshot, &place.path).await;
     if covered.is_err()
         && let Err(undo) = node.unmount_while(cx, &place.path, Mount::is_cephfs).await
@@ -77,7 +85,7 @@ async fn stage(node: &Node, cx: &Context, request: &StageVolume) -> Result<(), E
             place.path.display()
         );
     }
-    covered
+    covered.map(|()| fallback)
 }
 
 /// Lets `snapshot` be seen in place of the directory that is mounted at `path`.
@@ -155,7 +163,7 @@ async fn already_staged(
         }
         return Ok(covered);
     }
-    let how = match (source::access(fs), mount.read_only()) {
+    let how = match (source::access(fs, mount), mount.read_only()) {
         (Access::ReadWrite, true) => "read-only, and is now wanted writable",
         (Access::ReadOnly, false) => "writable, and is now wanted read-only",
         _ => return Ok(true),

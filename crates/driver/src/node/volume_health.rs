@@ -34,7 +34,7 @@ pub(super) async fn run(
     }
     let mut ailments: Vec<Ailment> = Vec::new();
     match known {
-        Some(State::Staged(staging)) => paths.push(staging),
+        Some(State::Staged(staging, _)) => paths.push(staging),
         Some(State::Failed(message)) => ailments.push(Ailment {
             status: VolumeHealthErrorType::Inaccessible,
             reason: STAGE_FAILED,

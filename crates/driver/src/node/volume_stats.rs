@@ -35,11 +35,13 @@ pub(super) async fn run(
     };
     let (usage, abnormal, message) = match condition {
         None => return Err(PathError::NotMounted { volume, path }.into()),
-        Some(Condition::Healthy(usage)) => (
-            usages(&usage),
-            false,
-            "the volume is mounted and answers".to_owned(),
-        ),
+        Some(Condition::Healthy(usage)) => {
+            let mut message = "the volume is mounted and answers".to_owned();
+            if let Some(fallback) = node.known.fallback(&volume) {
+                message = format!("{message}; {fallback}");
+            }
+            (usages(&usage), false, message)
+        }
         Some(Condition::Abnormal(ailment)) => (Vec::new(), true, ailment.message),
     };
     Ok(NodeGetVolumeStatsResponse {

@@ -127,6 +127,9 @@ variants!(of_mount_error, MOUNT, mount::Error:
     mount::Error::NotEmpty { .. } => "Mount: NotEmpty",
     mount::Error::Table(_) => "Mount: Table",
     mount::Error::NoMounter { .. } => "Mount: NoMounter",
+    mount::Error::Option { .. } => "Mount: Option",
+    mount::Error::NetNamespace(_) => "Mount: NetNamespace",
+    mount::Error::LentKey { .. } => "Mount: LentKey",
     mount::Error::Command(CommandError::Start { .. }) => "Mount: Command: Start",
     mount::Error::Command(CommandError::TimedOut { .. }) => "Mount: Command: TimedOut",
     mount::Error::Command(CommandError::Wait { .. }) => "Mount: Command: Wait",
@@ -145,6 +148,10 @@ variants!(of_cause, CAUSES, Cause:
     Cause::BadOption => "Failure: BadOption",
     Cause::NetNamespace => "Failure: NetNamespace",
     Cause::NoFuse => "Failure: NoFuse",
+    Cause::NoModule => "Failure: NoModule",
+    Cause::OldKernel => "Failure: OldKernel",
+    Cause::OtherProtocol => "Failure: OtherProtocol",
+    Cause::NoSession => "Failure: NoSession",
     Cause::Other => "Failure: Other",
 );
 

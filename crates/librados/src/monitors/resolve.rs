@@ -109,6 +109,12 @@ impl Address {
 }
 
 impl MonHost {
+    /// Each address, with the protocol to speak there.
+    pub fn sockets(&self) -> impl Iterator<Item = (Protocol, SocketAddr)> {
+        let addresses = self.0.iter().flat_map(|vector| &vector.0);
+        addresses.map(|Numeric(protocol, socket)| (*protocol, *socket))
+    }
+
     /// Each address, also as the only one of a monitor: to find out which of them answer.
     pub fn addresses(&self) -> impl Iterator<Item = (SocketAddr, Monitors)> {
         let addresses = self.0.iter().flat_map(|vector| &vector.0);

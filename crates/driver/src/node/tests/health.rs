@@ -4,6 +4,7 @@ use csi_proto::v1::{NodeGetStorageHealthRequest, StorageHealthErrorType};
 use super::super::{capabilities, info, storage_health};
 use super::*;
 use crate::mount::memory::Health;
+use crate::mount::{Fallback, MounterKind};
 
 #[tokio::test]
 async fn a_healthy_volume_tells_bytes_and_inodes() {
@@ -23,6 +24,23 @@ async fn a_healthy_volume_tells_bytes_and_inodes() {
         (Unit::Inodes, 0, 0, 2)
     );
     assert!(!stats.volume_condition.unwrap().abnormal);
+}
+
+#[tokio::test]
+async fn a_volume_that_another_client_mounts_says_so() {
+    let lab = Lab::new();
+    lab.mounts.fall_back(Fallback {
+        wanted: MounterKind::Kernel,
+        used: MounterKind::Fuse,
+        why: "no module".to_owned(),
+    });
+    for _ in 0..2 {
+        lab.stage(&stage_request()).await.unwrap();
+        let condition = lab.stats(STAGING).await.unwrap().volume_condition.unwrap();
+        assert!(!condition.abnormal);
+        assert!(condition.message.contains("`kernel`"), "{condition:?}");
+        assert!(condition.message.contains("no module"), "{condition:?}");
+    }
 }
 
 #[tokio::test]

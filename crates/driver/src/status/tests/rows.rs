@@ -13,7 +13,7 @@ use super::Row;
 use crate::error::Error;
 use crate::ids::{VolumeId, VolumeUuid};
 use crate::journal::Source;
-use crate::mount::{self, Cause, CommandError, Failure, ParseError};
+use crate::mount::{self, Cause, CommandError, Failure, NetNamespaceError, ParseError};
 use crate::node::PathError;
 use crate::{
     ceph_conf, config, credentials, journal, kubernetes, own_credentials, reftracker, request, size,
@@ -695,7 +695,7 @@ pub(super) fn mounts() -> Vec<Row> {
         path: "/etc/ceph/ceph.conf".into(),
         source: denied(),
     };
-    let rows: [(mount::Error, Code, &'static str); 14] = [
+    let rows: [(mount::Error, Code, &'static str); 17] = [
         (
             no_conf.into(),
             Code::FailedPrecondition,
@@ -762,6 +762,29 @@ pub(super) fn mounts() -> Vec<Row> {
             "no CephFS client works on this node: ceph-fuse is not installed",
         ),
         (
+            mount::Error::Option {
+                option: "secret".to_owned(),
+                why: "is the driver's own",
+            },
+            Code::InvalidArgument,
+            "mount option `secret` is the driver's own",
+        ),
+        (
+            mount::Error::NetNamespace(NetNamespaceError {
+                path: path(),
+                why: "it is not a namespace".to_owned(),
+            }),
+            Code::FailedPrecondition,
+            "the network namespace `/p` (netNamespaceFilePath in config.json) cannot be entered: it is \
+             not a namespace",
+        ),
+        (
+            mount::Error::LentKey { source: denied() },
+            Code::FailedPrecondition,
+            "cannot lend the cephx key to the kernel; the driver's container has to be privileged, or \
+             its seccomp profile has to allow add_key and keyctl: permission denied",
+        ),
+        (
             CommandError::Start {
                 program: program(),
                 source: io::ErrorKind::NotFound.into(),
@@ -825,7 +848,7 @@ pub(super) fn failures() -> Vec<Row> {
         };
         mount::Error::from(Box::new(failure))
     };
-    let rows: [(Cause, Code, &'static str); 12] = [
+    let rows: [(Cause, Code, &'static str); 16] = [
         (
             Cause::BadKey,
             Code::InvalidArgument,
@@ -871,8 +894,8 @@ pub(super) fn failures() -> Vec<Row> {
         (
             Cause::NoMds,
             Code::Unavailable,
-            "ceph-fuse cannot mount `/v` of file system `cephfs`: no metadata server answered in time; \
-             `ceph fs status` tells whether one is active",
+            "ceph-fuse cannot mount `/v` of file system `cephfs`: no metadata server of it answered; \
+             `ceph fs status` tells whether there is such a file system, and whether one is active",
         ),
         (
             Cause::BadOption,
@@ -890,6 +913,31 @@ pub(super) fn failures() -> Vec<Row> {
             Code::FailedPrecondition,
             "ceph-fuse cannot mount `/v` of file system `cephfs`: FUSE is not usable on this node: load \
              the kernel module `fuse` and give the driver's container the device /dev/fuse",
+        ),
+        (
+            Cause::NoModule,
+            Code::FailedPrecondition,
+            "ceph-fuse cannot mount `/v` of file system `cephfs`: the kernel of this node has no CephFS \
+             client; install the package with its module `ceph` and load it",
+        ),
+        (
+            Cause::OldKernel,
+            Code::FailedPrecondition,
+            "ceph-fuse cannot mount `/v` of file system `cephfs`: the kernel of this node is too old for \
+             the cluster; use a newer one, or `mounter: fuse`",
+        ),
+        (
+            Cause::OtherProtocol,
+            Code::FailedPrecondition,
+            "ceph-fuse cannot mount `/v` of file system `cephfs`: monitors `m` speak another protocol at \
+             these ports; `ms_mode=legacy` is for port 6789, the other modes are for port 3300",
+        ),
+        (
+            Cause::NoSession,
+            Code::Unavailable,
+            "ceph-fuse cannot mount `/v` of file system `cephfs`: monitors `m` can be reached, but there \
+             is no session with the cluster, and the kernel's log, which says why, cannot be read here; \
+             compare user and key in the secret with `ceph auth get client.k8s`, and see `ceph fs status`",
         ),
         (
             Cause::Other,

@@ -1,0 +1,89 @@
+//! Mounting with the kernel's own CephFS client, by mount(2).
+//!
+//! What mount.ceph does is done here: monitors are looked up, options sorted, the key put into a keyring.
+//! So there is no program to install, no key in a file or an argument, and an error that says why.
+
+mod arguments;
+mod call;
+mod lent_key;
+mod log;
+mod module;
+mod refusal;
+mod version;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ceph::Context;
+use ceph::monitors::Monitors;
+use secrecy::{ExposeSecret as _, SecretSlice};
+
+use self::arguments::Options;
+use self::call::Attempt;
+use super::failure::{Cause, Failure};
+use super::{CephFs, Error, Mounter, MounterKind};
+
+/// What messages call it.
+const CLIENT: &str = "the kernel client";
+
+/// The mounter that uses the kernel's client.
+#[derive(Debug)]
+pub struct Kernel {
+    forced: bool,
+}
+
+impl Kernel {
+    /// With `forced` it is used on kernels, too, that do not know the quotas of today's Ceph.
+    pub fn new(forced: bool) -> Self {
+        Self { forced }
+    }
+}
+
+#[async_trait]
+impl Mounter for Kernel {
+    fn kind(&self) -> MounterKind {
+        MounterKind::Kernel
+    }
+
+    async fn lacks(&self) -> Option<String> {
+        let release = rustix::system::uname()
+            .release()
+            .to_string_lossy()
+            .into_owned();
+        if !self.forced && !version::knows_quotas(&release) {
+            return Some(format!(
+                "the kernel is {release}, and volumes have a limit only from 4.17 on \
+                 (--forcecephkernelclient uses it all the same)"
+            ));
+        }
+        module::load(&release).await.err()
+    }
+
+    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<(), Error> {
+        let options = Options::read(fs)?;
+        let failure =
+            |cause, said: &str| Error::Failure(Box::new(Failure::new(CLIENT, cause, fs, said)));
+        let key = STANDARD.decode(fs.key.expose_secret().trim());
+        let key = key.map_err(|_| failure(Cause::BadKey, ""))?;
+        let monitors = Monitors::parse(&fs.monitors);
+        let monitors = monitors.map_err(|error| failure(Cause::BadMonitors, &error.to_string()))?;
+        let attempt = Attempt {
+            monitors,
+            root: fs.root.clone(),
+            options,
+            user: fs.user.clone(),
+            key: SecretSlice::from(key),
+            net_namespace: fs.net_namespace.clone(),
+            at: at.to_owned(),
+        };
+        match call::run(cx, attempt).await? {
+            Ok(()) => Ok(()),
+            Err(refusal) => {
+                let (cause, said) = refusal.explain(cx, fs).await?;
+                Err(failure(cause, &said))
+            }
+        }
+    }
+}
