@@ -1,30 +1,26 @@
-//! The Kubernetes API, as far as it is used: reading a Secret as the pod's service account.
+//! The Kubernetes API, as far as it is used: reading a Secret, and the labels of a node.
 
+mod access;
 mod https;
+mod kubeconfig;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ceph::Context;
-use secrecy::SecretString;
+use hyper::body::Bytes;
 use serde::Deserialize;
-use tokio_rustls::rustls::RootCertStore;
-use tokio_rustls::rustls::pki_types::CertificateDer;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 
 use crate::config::SecretRef;
 use crate::credentials::Secrets;
-use https::{Answer, Request};
+pub use access::{Access, Address, SERVICE_ACCOUNT};
 
-/// Where a pod finds the token of its service account and the certificate of the API.
-pub const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
-
-/// Why a Secret could not be read.
+/// Why the API did not give what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file of the service account cannot be read.
@@ -41,6 +37,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The kubeconfig does not tell where the API is, or as whom to ask it.
+    #[error("kubeconfig `{}`: {reason}", path.display())]
+    Kubeconfig {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The reference to the Secret lacks a part.
     #[error("`{name}` has no namespace; set `namespace` beside `name` in config.json")]
     NoNamespace {
@@ -48,66 +52,62 @@ pub enum Error {
         name: String,
     },
     /// The API did not answer, or is not what it should be.
-    #[error("the Kubernetes API at {authority} cannot be asked")]
+    #[error("the Kubernetes API {access} cannot be asked")]
     Unreachable {
-        /// Address and port.
-        authority: String,
+        /// Where it should be.
+        access: Access,
         /// Why.
         source: https::Error,
     },
     /// No answer before the deadline.
-    #[error("the Kubernetes API at {authority} did not answer in time")]
+    #[error("the Kubernetes API {access} did not answer in time")]
     TimedOut {
-        /// Address and port.
-        authority: String,
+        /// Where it should be.
+        access: Access,
     },
-    /// The service account may not read the Secret.
+    /// The user of this process may not read the object.
     #[error(
-        "the pod's service account may not read it (HTTP {status}); give its role the verb `get` on \
-         this Secret"
+        "{} may not read it (HTTP {status}); give its role the verb `get` on this {kind}",
+        access.user()
     )]
     Forbidden {
+        /// As whom it was asked.
+        access: Access,
         /// HTTP status.
         status: u16,
+        /// What was asked for.
+        kind: &'static str,
     },
-    /// There is no such Secret.
-    #[error("there is no such Secret")]
-    Absent,
+    /// There is no such object.
+    #[error("there is no such {kind}")]
+    Absent {
+        /// What was asked for.
+        kind: &'static str,
+    },
     /// The API failed.
     #[error("the Kubernetes API answered with HTTP {status}")]
     Failed {
         /// HTTP status.
         status: u16,
     },
-    /// The answer is no Secret.
-    #[error("the answer of the Kubernetes API is not a Secret with text values")]
-    BadAnswer,
+    /// The answer is not what was asked for.
+    #[error("the answer of the Kubernetes API is not a {expected}")]
+    BadAnswer {
+        /// What it should be.
+        expected: &'static str,
+    },
 }
 
-/// Where the API is; from the environment of the pod.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
-    /// `KUBERNETES_SERVICE_HOST`: a name or an address.
-    pub host: String,
-    /// `KUBERNETES_SERVICE_PORT`.
-    pub port: u16,
-}
-
-/// The API, asked as the pod's service account.
+/// The API, asked as the user that an [`Access`] has.
 #[derive(Debug)]
 pub struct Api {
-    address: Address,
-    service_account: PathBuf,
+    access: Access,
 }
 
 impl Api {
-    /// The API at `address`; `service_account` is the directory with `token` and `ca.crt`, which are read
-    /// for each request, as tokens expire.
-    pub fn new(address: Address, service_account: impl Into<PathBuf>) -> Self {
-        Self {
-            address,
-            service_account: service_account.into(),
-        }
+    /// The API at `access`, whose files are read for each request, as tokens expire.
+    pub fn new(access: Access) -> Self {
+        Self { access }
     }
 
     /// The values of a Secret.
@@ -119,53 +119,57 @@ impl Api {
         if namespace.is_empty() {
             return Err(Error::NoNamespace { name: name.clone() });
         }
-        let token = self.read("token")?;
-        let token = String::from_utf8_lossy(&token).trim().to_owned();
         let path = format!(
             "/api/v1/namespaces/{}/secrets/{}",
             escaped(namespace),
             escaped(name)
         );
-        let request = Request {
-            address: &self.address,
-            roots: self.roots()?,
-            path: &path,
-            token: SecretString::from(token),
-        };
         cx.step(format!("Kubernetes API: get secret `{namespace}/{name}`"));
-        let answer = tokio::time::timeout_at(cx.deadline().into(), https::get(request)).await;
+        read_secret(&self.get(cx, "Secret", &path).await?)
+    }
+
+    /// The labels of a node.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn node_labels(
+        &self,
+        cx: &Context,
+        node: &str,
+    ) -> Result<BTreeMap<String, String>, Error> {
+        let path = format!("/api/v1/nodes/{}", escaped(node));
+        cx.step(format!("Kubernetes API: get node `{node}`"));
+        let body = self.get(cx, "Node", &path).await?;
+        let node: Node =
+            serde_json::from_slice(&body).map_err(|_| Error::BadAnswer { expected: "Node" })?;
+        Ok(node.metadata.labels.unwrap_or_default())
+    }
+
+    async fn get(&self, cx: &Context, kind: &'static str, path: &str) -> Result<Bytes, Error> {
+        let connection = self.access.connection()?;
+        let asked = https::get(&connection, path);
+        let answer = tokio::time::timeout_at(cx.deadline().into(), asked).await;
         let answer = answer.map_err(|_| self.timed_out())?;
         let answer = answer.map_err(|source| Error::Unreachable {
-            authority: https::authority(&self.address),
+            access: self.access.clone(),
             source,
         })?;
-        read_answer(&answer)
+        match answer.status {
+            200 => Ok(answer.body),
+            404 => Err(Error::Absent { kind }),
+            status @ (401 | 403) => Err(Error::Forbidden {
+                access: self.access.clone(),
+                status,
+                kind,
+            }),
+            status => Err(Error::Failed { status }),
+        }
     }
 
     /// The error of a request that was not answered before the deadline.
     pub(crate) fn timed_out(&self) -> Error {
-        let authority = https::authority(&self.address);
-        Error::TimedOut { authority }
-    }
-
-    fn roots(&self) -> Result<RootCertStore, Error> {
-        let pem = self.read("ca.crt")?;
-        let mut roots = RootCertStore::empty();
-        let certificates = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
-        let (used, _) = roots.add_parsable_certificates(certificates);
-        if used == 0 {
-            let path = self.service_account.join("ca.crt");
-            return Err(Error::NoCertificates { path });
-        }
-        Ok(roots)
-    }
-
-    fn read(&self, file: &str) -> Result<Vec<u8>, Error> {
-        let path: &Path = &self.service_account.join(file);
-        std::fs::read(path).map_err(|source| Error::ServiceAccount {
-            path: path.to_owned(),
-            source,
-        })
+        let access = self.access.clone();
+        Error::TimedOut { access }
     }
 }
 
@@ -176,17 +180,25 @@ struct Secret {
     data: BTreeMap<String, String>,
 }
 
-fn read_answer(answer: &Answer) -> Result<Secrets, Error> {
-    match answer.status {
-        200 => {}
-        404 => return Err(Error::Absent),
-        status @ (401 | 403) => return Err(Error::Forbidden { status }),
-        status => return Err(Error::Failed { status }),
-    }
-    let secret: Secret = serde_json::from_slice(&answer.body).map_err(|_| Error::BadAnswer)?;
+/// The part of a Node that is used here.
+#[derive(Deserialize)]
+struct Node {
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    labels: Option<BTreeMap<String, String>>,
+}
+
+fn read_secret(body: &[u8]) -> Result<Secrets, Error> {
+    let bad = || Error::BadAnswer {
+        expected: "Secret with text values",
+    };
+    let secret: Secret = serde_json::from_slice(body).map_err(|_| bad())?;
     let text = |(name, value): (String, String)| {
-        let bytes = STANDARD.decode(value).map_err(|_| Error::BadAnswer)?;
-        let text = String::from_utf8(bytes).map_err(|_| Error::BadAnswer)?;
+        let bytes = STANDARD.decode(value).map_err(|_| bad())?;
+        let text = String::from_utf8(bytes).map_err(|_| bad())?;
         Ok((name, text))
     };
     secret.data.into_iter().map(text).collect()

@@ -9,25 +9,30 @@ mod condition;
 mod expand_volume;
 mod info;
 mod known;
+mod labels;
 mod path_error;
 mod place;
 mod publish_volume;
+mod read_affinity;
 mod source;
 mod stage_volume;
 mod storage_health;
 #[cfg(test)]
 mod tests;
+pub mod topology;
 mod unpublish_volume;
 mod unstage_volume;
 mod volume_health;
 mod volume_stats;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use csi_proto::v1::{self as csi, node_server};
 use tonic::{Request, Response, Status};
 
 use self::known::Known;
+pub use self::labels::{Labels, LabelsError};
 pub use self::path_error::PathError;
 use crate::backend::Backend;
 use crate::mount::Mounts;
@@ -43,6 +48,10 @@ pub struct Settings {
     pub fuse_mount_options: String,
     /// `--kernelmountoptions`, likewise.
     pub kernel_mount_options: String,
+    /// Where the node is, see [`topology`].
+    pub topology: BTreeMap<String, String>,
+    /// `--crush-location-labels`: for clusters without labels of their own in config.json.
+    pub crush_location_labels: Vec<String>,
 }
 
 /// The state of the node service.
@@ -51,6 +60,7 @@ pub struct Node {
     settings: Settings,
     backend: Arc<Backend>,
     mounts: Arc<dyn Mounts>,
+    labels: Labels,
     known: Known,
 }
 
@@ -69,8 +79,15 @@ impl Node {
             settings,
             backend,
             mounts,
+            labels: Labels::default(),
             known: Known::default(),
         }
+    }
+
+    /// With labels, which read affinity needs.
+    #[must_use]
+    pub fn with_labels(self, labels: Labels) -> Self {
+        Self { labels, ..self }
     }
 }
 

@@ -20,15 +20,16 @@ use tonic::transport::Server;
 use crate::backend::Backend;
 use crate::ceph_conf::{self, CephConf};
 use crate::cli::{
-    ControllerSettings, DriverSettings, LivenessSettings, NodeSettings, RegistrationSettings,
+    CommonSettings, ControllerSettings, DriverSettings, LivenessSettings, NodeSettings,
+    RegistrationSettings,
 };
 use crate::config::Config;
 use crate::controller::{self, Controller};
 use crate::identity;
-use crate::kubernetes::{Api, SERVICE_ACCOUNT};
+use crate::kubernetes::Api;
 use crate::liveness;
 use crate::mount::{Fuse, Kernel, Linux, Mounter};
-use crate::node::{self, Node};
+use crate::node::{self, Labels, Node, topology};
 use crate::own_credentials::OwnCredentials;
 use crate::registrar::{self, Registrar};
 use crate::rpc::{Frame, Limits};
@@ -53,6 +54,9 @@ pub enum Error {
     /// Its liveness cannot be shown.
     #[error(transparent)]
     Liveness(#[from] liveness::Error),
+    /// It is not known where the node is.
+    #[error("cannot tell the node's topology (--domainlabels)")]
+    Topology(#[from] topology::Error),
 }
 
 /// Serves until `shutdown` is cancelled, then lets running requests end, and pending metadata be set,
@@ -82,7 +86,8 @@ pub async fn serve(settings: DriverSettings, shutdown: CancellationToken) -> Res
     };
     let frame = Arc::new(Frame::new(limits));
 
-    let controller = controller.map(|settings| Arc::new(make_controller(settings, &backend)));
+    let controller =
+        controller.map(|settings| Arc::new(make_controller(settings, &common, &backend)));
     let identity = identity::Service::new(
         &common.driver_name,
         Arc::clone(&backend),
@@ -92,10 +97,12 @@ pub async fn serve(settings: DriverSettings, shutdown: CancellationToken) -> Res
         let service = controller::Service::new(Arc::clone(controller), Arc::clone(&frame));
         ControllerServer::new(service)
     });
-    let node_service = node.map(|settings| {
-        let node = make_node(settings, &common.node_id, backend, conf);
-        NodeServer::new(node::Service::new(Arc::new(node), Arc::clone(&frame)))
-    });
+    let node = match node {
+        Some(settings) => Some(make_node(settings, &common, backend, conf).await?),
+        None => None,
+    };
+    let node_service =
+        node.map(|node| NodeServer::new(node::Service::new(Arc::new(node), Arc::clone(&frame))));
     let router = Server::builder()
         .add_service(IdentityServer::new(identity))
         .add_optional_service(controller_service)
@@ -144,10 +151,12 @@ async fn beside(
     Ok(())
 }
 
-fn make_controller(settings: ControllerSettings, backend: &Arc<Backend>) -> Controller {
-    let api = settings
-        .kubernetes
-        .map(|address| Api::new(address, SERVICE_ACCOUNT));
+fn make_controller(
+    settings: ControllerSettings,
+    common: &CommonSettings,
+    backend: &Arc<Backend>,
+) -> Controller {
+    let api = common.kubernetes.clone().map(Api::new);
     let own = OwnCredentials::new(settings.secrets_dir, api);
     let settings = controller::Settings {
         set_metadata: settings.set_metadata,
@@ -156,23 +165,28 @@ fn make_controller(settings: ControllerSettings, backend: &Arc<Backend>) -> Cont
     Controller::new(Arc::clone(backend), settings).with_own_credentials(own)
 }
 
-fn make_node(
+async fn make_node(
     settings: NodeSettings,
-    node_id: &str,
+    common: &CommonSettings,
     backend: Arc<Backend>,
     conf: Arc<CephConf>,
-) -> Node {
+) -> Result<Node, Error> {
     // The preferred one first, as in the original.
     let mounters: Vec<Box<dyn Mounter>> = vec![
         Box::new(Kernel::new(settings.force_kernel_client)),
         Box::new(Fuse::new(settings.fuse_binary, conf)),
     ];
+    let labels = Labels::new(&common.node_id, common.kubernetes.clone().map(Api::new));
+    let topology = topology::find(&labels, &settings.domain_labels, &common.driver_name).await?;
     let settings = node::Settings {
-        node_id: node_id.to_owned(),
+        node_id: common.node_id.clone(),
         fuse_mount_options: settings.fuse_mount_options.unwrap_or_default(),
         kernel_mount_options: settings.kernel_mount_options.unwrap_or_default(),
+        topology,
+        crush_location_labels: settings.crush_location_labels,
     };
-    Node::new(settings, backend, Arc::new(Linux::new(mounters)))
+    let mounts = Arc::new(Linux::new(mounters));
+    Ok(Node::new(settings, backend, mounts).with_labels(labels))
 }
 
 /// Lets what runs end, and the metadata that is pending be set, at most for `grace`.

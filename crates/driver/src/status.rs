@@ -79,10 +79,11 @@ fn of_own_credentials(error: &own_credentials::Error) -> Code {
             Kubernetes::Unreachable { .. } | Kubernetes::Failed { .. } => Code::Unavailable,
             Kubernetes::ServiceAccount { .. }
             | Kubernetes::NoCertificates { .. }
+            | Kubernetes::Kubeconfig { .. }
             | Kubernetes::NoNamespace { .. }
             | Kubernetes::Forbidden { .. }
-            | Kubernetes::Absent
-            | Kubernetes::BadAnswer => Code::FailedPrecondition,
+            | Kubernetes::Absent { .. }
+            | Kubernetes::BadAnswer { .. } => Code::FailedPrecondition,
         },
         own_credentials::Error::NotConfigured { .. }
         | own_credentials::Error::File { .. }

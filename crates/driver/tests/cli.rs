@@ -40,6 +40,21 @@ fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
 
+/// It would count as one that is everywhere.
+#[test]
+fn a_node_whose_topology_is_not_known_does_not_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = directory.path().join("csi.sock");
+    let endpoint = format!("--endpoint=unix://{}", endpoint.display());
+    let kind = ["--type=cephfs", "--nodeserver", "--nodeid=n", &endpoint];
+    let found = run(&[&kind[..], &["--domainlabels=a/zone"]].concat());
+    assert_eq!(found.status.code(), Some(1));
+    let message = "cannot tell the node's topology (--domainlabels): the labels of node `n` are needed, and \
+                   nobody can be asked for them outside of Kubernetes: set KUBERNETES_CONFIG_PATH to a \
+                   kubeconfig\n";
+    assert!(stderr(&found).ends_with(message), "{}", stderr(&found));
+}
+
 #[test]
 fn exit_codes_and_messages() {
     for (args, code, message) in [

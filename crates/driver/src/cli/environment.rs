@@ -11,6 +11,8 @@ pub struct Environment {
     pub kubernetes_host: Option<String>,
     /// `KUBERNETES_SERVICE_PORT`: its port.
     pub kubernetes_port: Option<String>,
+    /// `KUBERNETES_CONFIG_PATH`: a kubeconfig, to ask the API by it instead.
+    pub kubernetes_config: Option<String>,
 }
 
 impl Environment {
@@ -24,6 +26,7 @@ impl Environment {
             pod_ip: text("POD_IP"),
             kubernetes_host: text("KUBERNETES_SERVICE_HOST"),
             kubernetes_port: text("KUBERNETES_SERVICE_PORT"),
+            kubernetes_config: text("KUBERNETES_CONFIG_PATH"),
         }
     }
 }

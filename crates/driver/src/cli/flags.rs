@@ -31,6 +31,9 @@ pub(super) struct Flags {
     pub(super) force_kernel_client: bool,
     pub(super) fuse_mount_options: String,
     pub(super) pid_limit: i64,
+    pub(super) domain_labels: String,
+    pub(super) enable_read_affinity: bool,
+    pub(super) crush_location_labels: String,
 
     pub(super) kubelet_registration_path: String,
     pub(super) plugin_registration_path: String,
@@ -87,6 +90,9 @@ impl Default for Flags {
             force_kernel_client: false,
             fuse_mount_options: String::new(),
             pid_limit: 0,
+            domain_labels: String::new(),
+            enable_read_affinity: false,
+            crush_location_labels: String::new(),
 
             kubelet_registration_path: String::new(),
             plugin_registration_path: "/registration".to_owned(),

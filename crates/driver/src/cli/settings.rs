@@ -78,6 +78,8 @@ pub struct CommonSettings {
     pub shutdown_grace: Duration,
     /// An RPC that runs this long is logged, and again after each further such time; `None` for never.
     pub slow_op_interval: Option<Duration>,
+    /// How to ask the Kubernetes API, `None` outside of Kubernetes.
+    pub kubernetes: Option<kubernetes::Access>,
 }
 
 /// What the Controller service needs.
@@ -89,8 +91,6 @@ pub struct ControllerSettings {
     pub cluster_name: Option<String>,
     /// Where the driver's own credentials are, see [`crate::own_credentials`].
     pub secrets_dir: Option<PathBuf>,
-    /// Where the Kubernetes API is, `None` outside of Kubernetes.
-    pub kubernetes: Option<kubernetes::Address>,
 }
 
 /// What the Node service needs.
@@ -106,6 +106,11 @@ pub struct NodeSettings {
     pub force_kernel_client: bool,
     /// Limit of processes in the container's cgroup, `None` to leave it.
     pub pid_limit: Option<PidLimit>,
+    /// Labels of the node that tell its topology.
+    pub domain_labels: Vec<String>,
+    /// Labels of the node that tell where it is in the CRUSH map, for clusters that name none of their own;
+    /// none unless read affinity is enabled.
+    pub crush_location_labels: Vec<String>,
 }
 
 /// `--pidlimit`.
@@ -168,10 +173,9 @@ impl DriverSettings {
             set_metadata: flags.set_metadata,
             cluster_name: some(&flags.cluster_name),
             secrets_dir: some(&flags.controller_secrets_dir).map(PathBuf::from),
-            kubernetes: check::kubernetes(environment)?,
         };
         Ok(Self {
-            common: CommonSettings::new(flags)?,
+            common: CommonSettings::new(flags, environment)?,
             controller: (flags.controller_server || both).then_some(controller),
             node: node.then_some(NodeSettings::new(flags)?),
             registration: RegistrationSettings::new(flags)?.filter(|_| node),
@@ -181,7 +185,7 @@ impl DriverSettings {
 }
 
 impl CommonSettings {
-    fn new(flags: &Flags) -> Result<Self, Error> {
+    fn new(flags: &Flags, environment: &Environment) -> Result<Self, Error> {
         let driver_name =
             driver_name(some(&flags.driver_name).as_deref().unwrap_or(CEPHFS_DRIVER))?;
         if flags.node_id.is_empty() {
@@ -200,6 +204,7 @@ impl CommonSettings {
             rpc_timeout: longer_than_zero("rpc-timeout", flags.rpc_timeout)?,
             shutdown_grace: flags.shutdown_grace,
             slow_op_interval: Some(flags.log_slow_op_interval).filter(|time| !time.is_zero()),
+            kubernetes: check::kubernetes(environment)?,
         })
     }
 }
@@ -212,6 +217,12 @@ impl NodeSettings {
             kernel_mount_options: some(&flags.kernel_mount_options),
             force_kernel_client: flags.force_kernel_client,
             pid_limit: check::pid_limit(flags.pid_limit)?,
+            domain_labels: check::domain_labels(&flags.domain_labels)?,
+            crush_location_labels: if flags.enable_read_affinity {
+                check::labels(&flags.crush_location_labels)
+            } else {
+                vec![]
+            },
         })
     }
 }
@@ -265,6 +276,11 @@ fn notices(flags: &Flags) -> Vec<String> {
             "flag --kubelet-registration-path has no effect without --nodeserver: kubelets register \
              node plugins"
                 .into(),
+        );
+    }
+    if !flags.crush_location_labels.is_empty() && !flags.enable_read_affinity {
+        notices.push(
+            "flag --crush-location-labels has no effect without --enable-read-affinity".into(),
         );
     }
     if flags.enable_profiling {

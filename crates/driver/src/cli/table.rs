@@ -122,9 +122,9 @@ pub(super) const GROUPS: &[Group] = &[
         flag("kernelmountoptions", Text(|f| &mut f.kernel_mount_options), "comma-separated options for the kernel client; config.json has precedence"),
         flag("pidlimit", Number(|f| &mut f.pid_limit), "limit of processes in the container's cgroup: -1 for the highest, 0 to leave it"),
         flag("forcecephkernelclient", Bool(|f| &mut f.force_kernel_client), "use the kernel client even where it is older than 4.17"),
-        flag("domainlabels", NotYet(F::Text), "comma-separated node labels that tell the node's topology"),
-        flag("enable-read-affinity", NotYet(F::Bool), "let the kernel client read from the nearest OSD"),
-        flag("crush-location-labels", NotYet(F::Text), "comma-separated node labels that tell where the node is in the CRUSH map"),
+        flag("domainlabels", Text(|f| &mut f.domain_labels), "comma-separated node labels that tell the node's topology"),
+        flag("enable-read-affinity", Bool(|f| &mut f.enable_read_affinity), "let the kernel client read from the nearest OSD, for clusters with `readAffinity.enabled` in config.json"),
+        flag("crush-location-labels", Text(|f| &mut f.crush_location_labels), "comma-separated node labels that tell where the node is in the CRUSH map; those of a cluster in config.json have precedence"),
     ]},
     Group { title: "Registration with the kubelet, by type `registrar`, or by the node's driver itself", flags: &[
         flag("kubelet-registration-path", Text(|f| &mut f.kubelet_registration_path), "path of the CSI socket on the host; given to type `cephfs`, it makes the driver register itself"),

@@ -4,6 +4,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::kubernetes::{Access, Address};
 use crate::logging::{Format, Severity, Target};
 
 fn read(args: &[&str]) -> Result<Command, Error> {
@@ -63,6 +64,7 @@ fn defaults_are_the_originals() {
             rpc_timeout: Duration::from_mins(2),
             shutdown_grace: Duration::from_secs(30),
             slow_op_interval: Some(Duration::from_secs(30)),
+            kubernetes: None,
         }
     );
     assert_eq!(
@@ -71,7 +73,6 @@ fn defaults_are_the_originals() {
             set_metadata: true,
             cluster_name: None,
             secrets_dir: None,
-            kubernetes: None,
         })
     );
     assert_eq!(
@@ -82,6 +83,8 @@ fn defaults_are_the_originals() {
             kernel_mount_options: None,
             force_kernel_client: false,
             pid_limit: None,
+            domain_labels: vec![],
+            crush_location_labels: vec![],
         })
     );
     assert_eq!(
@@ -268,6 +271,29 @@ fn the_command_line_of_the_operator() {
             "flag --enable-fencing has no effect in this release",
             "flag --csi-addons-endpoint has no effect in this release",
         ]
+    );
+}
+
+#[test]
+fn labels_of_the_node() {
+    let node = |args: &[&str]| driver(args).node.unwrap();
+    let found = node(&["--domainlabels=a/zone, rack,"]);
+    assert_eq!(found.domain_labels, ["a/zone", "rack"]);
+    for (list, reason) in [
+        ("a/zone,b,a/zone", "it has `a/zone` twice"),
+        ("a/zone,zone", "`a/zone` and `zone` are the same domain"),
+    ] {
+        let message = format!("flag --domainlabels cannot have the value `{list}`: {reason}");
+        let flag = format!("--domainlabels={list}");
+        assert_eq!(error(&["--type=cephfs", "--nodeid=n", &flag]), (1, message));
+    }
+    let labels = "--crush-location-labels=a/zone,b/host";
+    let found = node(&["--enable-read-affinity", labels]);
+    assert_eq!(found.crush_location_labels, ["a/zone", "b/host"]);
+    assert!(node(&[labels]).crush_location_labels.is_empty());
+    assert_eq!(
+        settings(&["--type=cephfs", "--nodeid=n", labels]).notices,
+        ["flag --crush-location-labels has no effect without --enable-read-affinity"]
     );
 }
 
@@ -645,15 +671,16 @@ fn a_node_can_register_and_probe_itself() {
 
 #[test]
 fn the_kubernetes_api_is_where_the_environment_says() {
-    let address = |host: Option<&str>, port: Option<&str>| {
+    let access = |config: Option<&str>, host: Option<&str>, port: Option<&str>| {
         let environment = Environment::read(|name| match name {
+            "KUBERNETES_CONFIG_PATH" => config.map(Into::into),
             "KUBERNETES_SERVICE_HOST" => host.map(Into::into),
             "KUBERNETES_SERVICE_PORT" => port.map(Into::into),
             _ => None,
         });
         match read_with(&["--type=cephfs", "--nodeid=n"], &environment)? {
             Command::Run(settings) => match settings.role {
-                Role::CephFs(settings) => Ok(settings.controller.unwrap().kubernetes),
+                Role::CephFs(settings) => Ok(settings.common.kubernetes),
                 other => panic!("{other:?}"),
             },
             Command::Print(_) => panic!(),
@@ -661,8 +688,14 @@ fn the_kubernetes_api_is_where_the_environment_says() {
     };
     let at = |host: &str, port| {
         let host = host.to_owned();
-        Ok(Some(crate::kubernetes::Address { host, port }))
+        Ok(Some(Access::Pod {
+            address: Address { host, port },
+            service_account: "/var/run/secrets/kubernetes.io/serviceaccount".into(),
+        }))
     };
+    let address = |host, port| access(None, host, port);
+    let file = access(Some("/k/config"), Some("10.96.0.1"), Some("443"));
+    assert_eq!(file, Ok(Some(Access::Kubeconfig("/k/config".into()))));
     assert_eq!(address(None, Some("443")), Ok(None));
     assert_eq!(address(Some("10.96.0.1"), None), at("10.96.0.1", 443));
     assert_eq!(address(Some("fd00::1"), Some("6443")), at("fd00::1", 6443));

@@ -1,7 +1,6 @@
 //! One GET over TLS.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use http_body_util::{BodyExt as _, Empty, Limited};
@@ -9,16 +8,16 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue};
 use hyper_util::rt::TokioIo;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
+use tokio_rustls::rustls::{self, ClientConfig};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::Address;
+use super::access::{Address, Connection};
 
-/// No answer may be larger; a Secret ends at 1 MiB.
+/// No answer may be larger; an object of Kubernetes ends at 1.5 MiB.
 const MAX_BYTES: usize = 2 << 20;
 
 /// Why there is no answer.
@@ -44,57 +43,48 @@ pub enum Error {
     Body(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What to get, from where, as whom.
-pub(super) struct Request<'a> {
-    pub(super) address: &'a Address,
-    /// Who may vouch for the other side.
-    pub(super) roots: RootCertStore,
-    pub(super) path: &'a str,
-    /// Bearer token.
-    pub(super) token: SecretString,
-}
-
 /// What came back.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: Bytes,
 }
 
-/// Host and port as a URL has them.
-pub(super) fn authority(address: &Address) -> String {
-    let Address { host, port } = address;
-    match host.parse() {
-        Ok(IpAddr::V6(_)) => format!("[{host}]:{port}"),
-        _ => format!("{host}:{port}"),
-    }
-}
-
-pub(super) async fn get(request: Request<'_>) -> Result<Answer, Error> {
-    let Address { host, port } = request.address;
-    let name = ServerName::try_from(host.clone()).map_err(|_| Error::Host)?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(request.roots)
-        .with_no_client_auth();
+/// Gets `path`.
+pub(super) async fn get(from: &Connection, path: &str) -> Result<Answer, Error> {
+    let Address { host, port } = &from.address;
+    let name = from.server_name.as_ref().unwrap_or(host);
+    let name = ServerName::try_from(name.clone()).map_err(|_| Error::Host)?;
+    let tls = TlsConnector::from(Arc::new(tls(from)?));
     let stream = TcpStream::connect((&**host, *port)).await?;
-    let stream = TlsConnector::from(Arc::new(tls))
-        .connect(name, stream)
-        .await?;
+    let stream = tls.connect(name, stream).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
 
-    let token = format!("Bearer {}", request.token.expose_secret());
-    let mut token = HeaderValue::try_from(token).map_err(hyper::http::Error::from)?;
-    token.set_sensitive(true);
-    let request = hyper::Request::get(request.path)
-        .header(HOST, authority(request.address))
-        .header(AUTHORIZATION, token)
-        .header(ACCEPT, "application/json")
-        .body(Empty::<Bytes>::new())?;
-    let response = sender.send_request(request).await?;
+    let mut request = hyper::Request::get(format!("{}{path}", from.prefix))
+        .header(HOST, from.address.to_string())
+        .header(ACCEPT, "application/json");
+    if let Some(token) = &from.token {
+        let token = format!("Bearer {}", token.expose_secret());
+        let mut token = HeaderValue::try_from(token).map_err(hyper::http::Error::from)?;
+        token.set_sensitive(true);
+        request = request.header(AUTHORIZATION, token);
+    }
+    let response = sender
+        .send_request(request.body(Empty::<Bytes>::new())?)
+        .await?;
     let status = response.status().as_u16();
     let body = Limited::new(response.into_body(), MAX_BYTES);
     let body = body.collect().await.map_err(Error::Body)?.to_bytes();
     Ok(Answer { status, body })
+}
+
+fn tls(from: &Connection) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(from.roots.clone());
+    match &from.certificate {
+        Some((chain, key)) => tls.with_client_auth_cert(chain.clone(), key.clone_key()),
+        None => Ok(tls.with_no_client_auth()),
+    }
 }

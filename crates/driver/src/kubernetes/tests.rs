@@ -1,19 +1,24 @@
 //! Against a TLS server of our own, which speaks just enough HTTP.
 
+mod kubeconfig;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::*;
 use crate::config::{ClusterEntry, Config};
+use crate::node::{Labels, topology};
 use crate::own_credentials::OwnCredentials;
 
 const KEY: &str = "AQBvaBRnAAAAABAAa2tra2tra2tra2tra2tra2s=";
@@ -28,6 +33,10 @@ struct Fixture {
     answer: Arc<Mutex<(u16, String)>>,
     /// The requests so far.
     requests: Arc<Mutex<Vec<String>>>,
+    /// Whether each of them came with a certificate.
+    certificates: Arc<Mutex<Vec<bool>>>,
+    /// Of the server's certificate.
+    issuer: CertifiedIssuer<'static, KeyPair>,
     pod: TempDir,
 }
 
@@ -37,24 +46,39 @@ fn issuer() -> CertifiedIssuer<'static, KeyPair> {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-fn pem(issuer: &CertifiedIssuer<'static, KeyPair>) -> String {
-    let text = STANDARD.encode(issuer.der());
-    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
+}
+
+/// A certificate for `name`, and its key.
+fn certificate(
+    name: &str,
+    issuer: &CertifiedIssuer<'static, KeyPair>,
+) -> (rcgen::Certificate, KeyPair) {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new([name.to_owned()]).unwrap();
+    (params.signed_by(&key, issuer).unwrap(), key)
 }
 
 impl Fixture {
     /// A server whose certificate is for `name`.
     async fn new(name: &str) -> Self {
         let issuer = issuer();
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new([name.to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &issuer).unwrap();
+        let (certificate, key) = certificate(name, &issuer);
         let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(issuer.der().clone()).unwrap();
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+                .allow_unauthenticated()
+                .build()
+                .unwrap();
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_no_client_auth()
+            .with_client_cert_verifier(verifier)
             .with_single_cert(vec![certificate.der().clone()], key.into())
             .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -62,12 +86,15 @@ impl Fixture {
             address: listener.local_addr().unwrap(),
             answer: Arc::new(Mutex::new((200, SECRET.to_owned()))),
             requests: Arc::default(),
+            certificates: Arc::default(),
+            issuer,
             pod: tempfile::tempdir().unwrap(),
         };
-        fixture.write("ca.crt", &pem(&issuer));
+        fixture.write("ca.crt", &pem("CERTIFICATE", fixture.issuer.der()));
         fixture.write("token", "a-token\n");
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let (answer, requests) = (Arc::clone(&fixture.answer), Arc::clone(&fixture.requests));
+        let certificates = Arc::clone(&fixture.certificates);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 // Who does not trust the certificate breaks off.
@@ -76,9 +103,17 @@ impl Fixture {
                 };
                 let mut request = String::new();
                 while !request.ends_with("\r\n\r\n") {
-                    request.push(stream.read_u8().await.unwrap().into());
+                    let Ok(byte) = stream.read_u8().await else {
+                        break;
+                    };
+                    request.push(byte.into());
+                }
+                if request.is_empty() {
+                    continue;
                 }
                 requests.lock().unwrap().push(request);
+                let certified = stream.get_ref().1.peer_certificates().is_some();
+                certificates.lock().unwrap().push(certified);
                 let (status, body) = answer.lock().unwrap().clone();
                 let length = body.len();
                 let answer =
@@ -101,12 +136,22 @@ impl Fixture {
         self.requests.lock().unwrap().clone()
     }
 
+    fn certificates(&self) -> Vec<bool> {
+        self.certificates.lock().unwrap().clone()
+    }
+
     fn api(&self) -> Api {
-        let address = Address {
+        self.api_at(Address {
             host: self.address.ip().to_string(),
             port: self.address.port(),
-        };
-        Api::new(address, self.pod.path())
+        })
+    }
+
+    fn api_at(&self, address: Address) -> Api {
+        Api::new(Access::Pod {
+            address,
+            service_account: self.pod.path().to_owned(),
+        })
     }
 
     async fn get(&self) -> Result<Secrets, String> {
@@ -188,7 +233,7 @@ async fn what_the_api_refuses_is_said_with_the_cure() {
 #[tokio::test]
 async fn only_the_api_gets_the_token() {
     let on = Fixture::new("127.0.0.1").await;
-    on.write("ca.crt", &pem(&issuer()));
+    on.write("ca.crt", &pem("CERTIFICATE", issuer().der()));
     let start =
         "the Kubernetes API at <api> cannot be asked: no connection: invalid peer certificate: ";
     let error = on.get().await.unwrap_err();
@@ -221,15 +266,15 @@ async fn a_pod_without_service_account_and_an_api_that_is_away() {
         port: silent.local_addr().unwrap().port(),
     };
     let soon = Context::with_timeout(Duration::from_millis(50));
-    let api = Api::new(address.clone(), on.pod.path());
+    let api = on.api_at(address.clone());
     let error = api.secret(&soon, &secret_ref()).await.unwrap_err();
     assert!(matches!(error, Error::TimedOut { .. }), "{error}");
     drop(silent);
-    let api = Api::new(address.clone(), on.pod.path());
+    let api = on.api_at(address.clone());
     let error = api.secret(&cx(), &secret_ref()).await.unwrap_err();
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
     address.host = "no host".to_owned();
-    let api = Api::new(address, on.pod.path());
+    let api = on.api_at(address);
     let error = api.secret(&cx(), &secret_ref()).await.unwrap_err();
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
 }
@@ -245,10 +290,11 @@ fn names_stay_names() {
         assert_eq!(escaped(name), expected);
     }
     let address = |host: &str| {
-        https::authority(&Address {
+        let address = Address {
             host: host.to_owned(),
             port: 443,
-        })
+        };
+        address.to_string()
     };
     assert_eq!(address("10.96.0.1"), "10.96.0.1:443");
     assert_eq!(address("fd00::1"), "[fd00::1]:443");
@@ -261,6 +307,76 @@ fn cluster(on: &Fixture) -> ClusterEntry {
         "controllerPublishSecretRef": {"name": "csi-secret", "namespace": "ceph"}}}]"#;
     std::fs::write(&path, config).unwrap();
     Config::open(path, "csi").cluster("c1").unwrap()
+}
+
+#[tokio::test]
+async fn a_node_tells_its_labels() {
+    let on = Fixture::new("127.0.0.1").await;
+    let labels = async || {
+        let found = on.api().node_labels(&cx(), "node-1.example").await;
+        found.map_err(|error| on.text(error))
+    };
+    on.answer(
+        200,
+        r#"{"kind": "Node", "metadata": {"name": "n", "labels": {"a/zone": "z1", "b": ""}}, "status": {}}"#,
+    );
+    let expected = [("a/zone", "z1"), ("b", "")];
+    assert_eq!(
+        labels().await.unwrap(),
+        expected
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into()
+    );
+    let requests = on.requests();
+    assert!(
+        requests[0].starts_with("GET /api/v1/nodes/node-1.example HTTP/1.1\r\n"),
+        "{requests:?}"
+    );
+    on.answer(200, r#"{"metadata": {"labels": null}}"#);
+    assert!(labels().await.unwrap().is_empty());
+    let forbidden = "the pod's service account may not read it (HTTP 403); give its role the verb `get` on \
+                     this Node";
+    for (status, body, message) in [
+        (403, "{}", forbidden),
+        (404, "{}", "there is no such Node"),
+        (200, "{}", "the answer of the Kubernetes API is not a Node"),
+    ] {
+        on.answer(status, body);
+        assert_eq!(labels().await.unwrap_err(), message);
+    }
+}
+
+/// As the node service asks for them at the driver's start.
+#[tokio::test]
+async fn a_topology_of_labels_or_the_reason_why_there_is_none() {
+    let on = Fixture::new("127.0.0.1").await;
+    let find = async || {
+        let labels = Labels::new("node-1", Some(on.api()));
+        let wanted = ["a/zone".to_owned()];
+        let found = topology::find(&labels, &wanted, "d").await;
+        found.map_err(|error| on.text(error))
+    };
+    on.answer(200, r#"{"metadata": {"labels": {"a/zone": "z1"}}}"#);
+    let expected = ("topology.d/zone".to_owned(), "z1".to_owned());
+    assert_eq!(find().await.unwrap(), [expected].into());
+    on.answer(403, "{}");
+    let message = "the labels of node `node-1`: the pod's service account may not read it (HTTP 403); give \
+                   its role the verb `get` on this Node";
+    assert_eq!(find().await.unwrap_err(), message);
+}
+
+/// Labels are kept, but failures are not.
+#[tokio::test]
+async fn labels_are_asked_for_until_they_are_known() {
+    let on = Fixture::new("127.0.0.1").await;
+    let labels = Labels::new("node-1", Some(on.api()));
+    on.answer(500, "{}");
+    labels.get(&cx()).await.unwrap_err();
+    on.answer(200, r#"{"metadata": {"labels": {"a": "b"}}}"#);
+    for _ in 0..3 {
+        assert_eq!(labels.get(&cx()).await.unwrap().len(), 1);
+    }
+    assert_eq!(on.requests().len(), 2);
 }
 
 /// Listings come in pages, and each page needs the credentials.

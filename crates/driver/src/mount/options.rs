@@ -20,6 +20,8 @@ pub struct OptionSources<'a> {
     pub cluster: Option<&'a str>,
     /// The value of the command line flag, for clusters without one of their own.
     pub flag: &'a str,
+    /// What lets the client read from the nearest OSD.
+    pub read_affinity: &'a str,
     /// The volume capability's mount flags (`mountOptions` of the PV).
     pub capability: &'a [String],
     /// Whether the access mode allows readers only.
@@ -37,12 +39,13 @@ pub enum Access {
 }
 
 impl MountOptions {
-    /// Merges in the original's order: the volume's own, the cluster's or else the flag's, the
-    /// capability's; `ro` is added for readers.
+    /// Merges in the original's order: the volume's own, the cluster's or else the flag's, those
+    /// of read affinity, the capability's; `ro` is added for readers.
     pub fn merge(sources: &OptionSources<'_>) -> Self {
         let mut options = Self::default();
         options.add_list(sources.volume);
         options.add_list(sources.cluster.unwrap_or(sources.flag));
+        options.add_list(sources.read_affinity);
         for option in sources.capability {
             options.add_list(option);
         }

@@ -1,7 +1,5 @@
 //! NodeGetInfo.
 
-use std::collections::BTreeMap;
-
 use csi_proto::v1::{NodeGetInfoResponse, Topology};
 
 use super::Node;
@@ -13,7 +11,7 @@ pub(super) fn run(node: &Node) -> NodeGetInfoResponse {
         node_id: node.settings.node_id.clone(),
         max_volumes_per_node: 0,
         accessible_topology: Some(Topology {
-            segments: BTreeMap::new(),
+            segments: node.settings.topology.clone(),
         }),
     }
 }

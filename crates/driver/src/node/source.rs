@@ -8,7 +8,9 @@ use crate::config::ClusterEntry;
 use crate::error::Error;
 use crate::ids::{SnapshotId, VolumeId};
 use crate::journal::Record;
-use crate::mount::{Access, CephFs, Mount, MountOptions, OptionSources, Snapshot, SnapshotName};
+use crate::mount::{
+    Access, CephFs, Mount, MountOptions, MounterKind, OptionSources, Snapshot, SnapshotName,
+};
 use crate::request::{self, Place, Source, StageVolume};
 
 impl Node {
@@ -44,11 +46,12 @@ impl Node {
                     Some(place) => place.clone(),
                     None => self.ask_journal(cx, id, request).await?,
                 };
-                Ok(self.of_cluster(request, &cluster, place))
+                Ok(self.of_cluster(cx, request, &cluster, place).await)
             }
             Source::Static { cluster_id, place } => {
                 let cluster = config.cluster(cluster_id)?;
-                Ok(self.of_cluster(request, &cluster, place.clone()))
+                let place = place.clone();
+                Ok(self.of_cluster(cx, request, &cluster, place).await)
             }
             Source::Monitors { monitors, place } => Ok(CephFs {
                 monitors: monitors.clone(),
@@ -57,17 +60,27 @@ impl Node {
                 snapshot: place.snapshot.clone(),
                 user: request.credentials.id.clone(),
                 key: request.credentials.key.clone(),
-                fuse_options: self.options(request, &request.client.fuse, None, Client::Fuse),
-                kernel_options: self.options(request, &request.client.kernel, None, Client::Kernel),
+                fuse_options: self.fuse_options(request, None),
+                kernel_options: self.kernel_options(request, None, ""),
                 net_namespace: None,
                 mounter: request.client.mounter,
             }),
         }
     }
 
-    fn of_cluster(&self, request: &StageVolume, cluster: &ClusterEntry, place: Place) -> CephFs {
+    async fn of_cluster(
+        &self,
+        cx: &Context,
+        request: &StageVolume,
+        cluster: &ClusterEntry,
+        place: Place,
+    ) -> CephFs {
         let fuse = cluster.fuse_mount_options.as_deref();
         let kernel = cluster.kernel_mount_options.as_deref();
+        let affinity = match request.client.mounter {
+            MounterKind::Kernel | MounterKind::Any => self.read_affinity(cx, cluster).await,
+            MounterKind::Fuse => String::new(),
+        };
         CephFs {
             monitors: cluster.monitors.clone(),
             name: place.fs_name,
@@ -75,28 +88,35 @@ impl Node {
             snapshot: place.snapshot,
             user: request.credentials.id.clone(),
             key: request.credentials.key.clone(),
-            fuse_options: self.options(request, &request.client.fuse, fuse, Client::Fuse),
-            kernel_options: self.options(request, &request.client.kernel, kernel, Client::Kernel),
+            fuse_options: self.fuse_options(request, fuse),
+            kernel_options: self.kernel_options(request, kernel, &affinity),
             net_namespace: cluster.net_namespace_file.clone(),
             mounter: request.client.mounter,
         }
     }
 
-    fn options(
+    fn fuse_options(&self, request: &StageVolume, cluster: Option<&str>) -> MountOptions {
+        MountOptions::merge(&OptionSources {
+            volume: &request.client.fuse,
+            cluster,
+            flag: &self.settings.fuse_mount_options,
+            read_affinity: "",
+            capability: &request.capability.mount_flags,
+            access: request.capability.access,
+        })
+    }
+
+    fn kernel_options(
         &self,
         request: &StageVolume,
-        volume: &str,
         cluster: Option<&str>,
-        client: Client,
+        read_affinity: &str,
     ) -> MountOptions {
-        let flag = match client {
-            Client::Fuse => &self.settings.fuse_mount_options,
-            Client::Kernel => &self.settings.kernel_mount_options,
-        };
         MountOptions::merge(&OptionSources {
-            volume,
+            volume: &request.client.kernel,
             cluster,
-            flag,
+            flag: &self.settings.kernel_mount_options,
+            read_affinity,
             capability: &request.capability.mount_flags,
             access: request.capability.access,
         })
@@ -161,12 +181,6 @@ async fn snapshot_place(cx: &Context, session: &Session, snapshot: &str) -> Resu
         root: session.source(&record).directory(),
         snapshot: Some(Snapshot::OfSubvolume(name)),
     })
-}
-
-#[derive(Clone, Copy)]
-enum Client {
-    Fuse,
-    Kernel,
 }
 
 /// What `mount` allows if its client was given the options of `fs`.

@@ -22,8 +22,8 @@ use csi_proto::v1::{
 use tonic::Code;
 
 use super::{
-    Node, Settings, publish_volume, stage_volume, unpublish_volume, unstage_volume, volume_health,
-    volume_stats,
+    Labels, Node, Settings, publish_volume, stage_volume, unpublish_volume, unstage_volume,
+    volume_health, volume_stats,
 };
 use crate::backend::Backend;
 use crate::config::Config;
@@ -55,7 +55,11 @@ impl Lab {
         let mut file = std::fs::File::create(&path).unwrap();
         file.write_all(
             br#"[{"clusterID": "lab", "monitors": ["192.0.2.1:6789", "192.0.2.2"],
-                  "cephFS": {"fuseMountOptions": "debug"}}]"#,
+                  "cephFS": {"fuseMountOptions": "debug"}},
+                 {"clusterID": "near", "monitors": ["192.0.2.3"],
+                  "cephFS": {"kernelMountOptions": "ms_mode=crc,noatime"},
+                  "readAffinity": {"enabled": true, "crushLocationLabels": ["a/zone", "kubernetes.io/hostname"]}},
+                 {"clusterID": "flag", "monitors": ["192.0.2.4"], "readAffinity": {"enabled": true}}]"#,
         )
         .unwrap();
         let config = Arc::new(Config::open(path, "csi"));
@@ -157,7 +161,9 @@ fn node(config: &Arc<Config>, cluster: &ceph::memory::Memory, mounts: &Arc<Memor
     let settings = Settings {
         node_id: "node-1".to_owned(),
         fuse_mount_options: "from_flag".to_owned(),
-        ..Settings::default()
+        kernel_mount_options: "from_flag".to_owned(),
+        topology: map([("topology.d/zone", "z1")]),
+        crush_location_labels: vec!["rack".to_owned()],
     };
     Node::new(settings, Arc::new(backend), Arc::clone(mounts) as _)
 }

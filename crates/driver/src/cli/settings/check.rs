@@ -1,11 +1,13 @@
 //! What the values of flags must be beyond their type, and what to say where they are not.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::super::{Endpoint, Environment, Error};
 use super::PidLimit;
-use crate::kubernetes::Address;
+use crate::kubernetes::{Access, Address, SERVICE_ACCOUNT};
+use crate::node::topology;
 
 pub(super) fn some(text: &str) -> Option<String> {
     Some(text.to_owned()).filter(|text| !text.is_empty())
@@ -70,6 +72,32 @@ pub(super) fn pid_limit(limit: i64) -> Result<Option<PidLimit>, Error> {
     }
 }
 
+/// A list of labels, as far as there are any.
+pub(super) fn labels(list: &str) -> Vec<String> {
+    let labels = list.split(',').map(str::trim);
+    labels
+        .filter(|label| !label.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Labels of which each is to be a domain of its own.
+pub(super) fn domain_labels(list: &str) -> Result<Vec<String>, Error> {
+    let labels = labels(list);
+    let mut seen = HashMap::new();
+    for label in &labels {
+        if let Some(other) = seen.insert(topology::domain(label), label) {
+            let reason = if other == label {
+                format!("it has `{label}` twice")
+            } else {
+                format!("`{other}` and `{label}` are the same domain")
+            };
+            return Err(Error::Settings(cannot_be("domainlabels", list, &reason)));
+        }
+    }
+    Ok(labels)
+}
+
 /// Bytes for a flag in MiB, `None` for no limit.
 pub(super) fn mebibytes(flag: &str, number: i64) -> Result<Option<u64>, Error> {
     let number = u64::try_from(number)
@@ -97,8 +125,11 @@ pub(super) fn pod_ip(environment: &Environment) -> Result<IpAddr, Error> {
     }
 }
 
-/// Where the Kubernetes API is.
-pub(super) fn kubernetes(environment: &Environment) -> Result<Option<Address>, Error> {
+/// How to ask the Kubernetes API; a kubeconfig has precedence, as in the original.
+pub(super) fn kubernetes(environment: &Environment) -> Result<Option<Access>, Error> {
+    if let Some(path) = &environment.kubernetes_config {
+        return Ok(Some(Access::Kubeconfig(path.into())));
+    }
     let Some(host) = environment.kubernetes_host.clone() else {
         return Ok(None);
     };
@@ -109,7 +140,10 @@ pub(super) fn kubernetes(environment: &Environment) -> Result<Option<Address>, E
             "environment variable KUBERNETES_SERVICE_PORT is `{shown}`, not a port"
         )));
     };
-    Ok(Some(Address { host, port }))
+    Ok(Some(Access::Pod {
+        address: Address { host, port },
+        service_account: SERVICE_ACCOUNT.into(),
+    }))
 }
 
 pub(super) fn bad(flag: &str, value: &str, reason: &str) -> Error {

@@ -8,11 +8,15 @@ fn sources_are_merged_in_the_original_s_order() {
         volume: "debug, big_writes",
         cluster: Some("noatime,debug"),
         flag: "ignored",
+        read_affinity: "read_from_replica=localize,crush_location=zone:z1|host:h1",
         capability: &["nosuid,noatime".to_owned(), " auto_cache ".to_owned()],
         access: Access::ReadOnly,
     };
     let merged = MountOptions::merge(&sources).to_string();
-    assert_eq!(merged, "debug,big_writes,noatime,nosuid,auto_cache,ro");
+    assert_eq!(
+        merged,
+        "debug,big_writes,noatime,read_from_replica=localize,crush_location=zone:z1|host:h1,nosuid,auto_cache,ro"
+    );
 }
 
 #[test]

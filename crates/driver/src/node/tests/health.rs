@@ -125,6 +125,7 @@ fn a_node_says_who_it_is_and_what_it_can() {
     let lab = Lab::new();
     let info = info::run(&lab.node);
     assert_eq!(info.node_id, "node-1");
-    assert!(info.accessible_topology.unwrap().segments.is_empty());
+    let topology = info.accessible_topology.unwrap();
+    assert_eq!(topology.segments, map([("topology.d/zone", "z1")]));
     assert_eq!(capabilities::run().capabilities.len(), 6);
 }

@@ -41,6 +41,55 @@ async fn the_request_and_the_configuration_decide_what_is_mounted() {
     assert!(!format!("{fs:?}").contains(KEY));
 }
 
+/// The kernel client's options for a volume of `cluster`, on a node with `labels`.
+async fn kernel_options(labels: Labels, cluster: &str, mounter: &str) -> String {
+    let mut lab = Lab::new();
+    lab.node = lab.node.with_labels(labels);
+    let mut request = stage_request();
+    request.volume_id = format!("0001-0004-{cluster}-0000000000000001-{UUID}");
+    let own = [("kernelMountOptions", "nosuid"), ("mounter", mounter)];
+    request.volume_context.extend(map(own));
+    let reader = capability(Mode::MultiNodeReaderOnly);
+    request.volume_capability = Some(with_flags(reader, &["noatime", "wsize=65536"]));
+    let request = crate::request::StageVolume::parse(&request).unwrap();
+    let fs = lab.node.ceph_fs(&cx(), &request).await.unwrap();
+    fs.kernel_options.to_string()
+}
+
+#[tokio::test]
+async fn read_affinity_comes_between_the_options_of_the_cluster_and_of_the_volume() {
+    let labels = || {
+        Labels::known(&[
+            ("kubernetes.io/hostname", "n.1"),
+            ("a/zone", "z1"),
+            ("rack", "r1"),
+        ])
+    };
+    assert_eq!(
+        kernel_options(labels(), "near", "kernel").await,
+        "nosuid,ms_mode=crc,noatime,read_from_replica=localize,crush_location=zone:z1|host:n-1,\
+         wsize=65536,ro"
+    );
+    assert_eq!(
+        kernel_options(labels(), "flag", "kernel").await,
+        "nosuid,from_flag,read_from_replica=localize,crush_location=rack:r1,noatime,wsize=65536,ro"
+    );
+}
+
+#[tokio::test]
+async fn without_read_affinity_a_volume_is_mounted_all_the_same() {
+    let far = "nosuid,from_flag,noatime,wsize=65536,ro";
+    let labels = || Labels::known(&[("rack", "r1")]);
+    let outside = Labels::new("node-1", None);
+    for (labels, mounter) in [
+        (labels(), "fuse"),
+        (outside, "kernel"),
+        (Labels::known(&[]), "kernel"),
+    ] {
+        assert_eq!(kernel_options(labels, "flag", mounter).await, far);
+    }
+}
+
 #[tokio::test]
 async fn a_context_with_the_path_needs_no_cluster() {
     let lab = Lab::new();

@@ -95,6 +95,13 @@ pub(super) fn listings() -> Vec<Row> {
             source,
         })
     };
+    let access = || kubernetes::Access::Pod {
+        address: kubernetes::Address {
+            host: "10.96.0.1".to_owned(),
+            port: 443,
+        },
+        service_account: "/s".into(),
+    };
     let away = ceph::Error::new(ErrorKind::Unreachable, "connect", "");
     vec![
         (
@@ -109,7 +116,11 @@ pub(super) fn listings() -> Vec<Row> {
              cephx user name: it is odd",
         ),
         (
-            of_secret(kubernetes::Error::Forbidden { status: 403 }),
+            of_secret(kubernetes::Error::Forbidden {
+                access: access(),
+                status: 403,
+                kind: "Secret",
+            }),
             Code::FailedPrecondition,
             "credentials for cluster `a`, from the Secret `n/s`: the pod's service account may not read it \
              (HTTP 403); give its role the verb `get` on this Secret",
@@ -120,9 +131,7 @@ pub(super) fn listings() -> Vec<Row> {
             "credentials for cluster `a`, from the Secret `n/s`: the Kubernetes API answered with HTTP 503",
         ),
         (
-            of_secret(kubernetes::Error::TimedOut {
-                authority: "10.96.0.1:443".to_owned(),
-            }),
+            of_secret(kubernetes::Error::TimedOut { access: access() }),
             Code::DeadlineExceeded,
             "credentials for cluster `a`, from the Secret `n/s`: the Kubernetes API at 10.96.0.1:443 did \
              not answer in time",
