@@ -25,7 +25,9 @@ def rendered():
     for case, values in cases()["rendered"].items():
         text = output(helm(values))
         diff = difflib.unified_diff(default.splitlines(), text.splitlines(), "default", case, n=2, lineterm="")
-        yield f"{case}.diff", "\n".join(line.rstrip() for line in diff) + "\n"
+        # Without the numbers of lines, so that a change above them is none.
+        lines = ["@@" if line.startswith("@@") else line.rstrip() for line in diff]
+        yield f"{case}.diff", "\n".join(lines) + "\n"
 
 
 def update():
