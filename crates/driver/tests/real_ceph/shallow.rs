@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use ceph::rados::{Connector, Settings};
 use ceph::{Connect as _, Connection, Context, Identity};
@@ -211,10 +212,11 @@ async fn two_drivers_show_one_snapshot_while_it_is_deleted() {
     let source = lab.volume(&mut client, "source").await;
     let taken = lab.take(&mut client, "snap", &source.volume_id).await;
     let id = taken.unwrap().snapshot_id;
+    let made = Arc::new(AtomicUsize::new(0));
     let mut tasks = tokio::task::JoinSet::new();
     for (number, driver) in drivers.iter().enumerate() {
         for worker in 0..4 {
-            let (lab, id) = (Arc::clone(&lab), id.clone());
+            let (lab, made, id) = (Arc::clone(&lab), Arc::clone(&made), id.clone());
             let mut client = driver.controller().await;
             tasks.spawn(async move {
                 let mut kept = Vec::new();
@@ -232,17 +234,25 @@ async fn two_drivers_show_one_snapshot_while_it_is_deleted() {
                     } else {
                         kept.push(volume);
                     }
+                    made.fetch_add(1, Ordering::Relaxed);
                 }
                 kept
             });
         }
     }
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    let started = Instant::now();
+    while made.load(Ordering::Relaxed) < 16 {
+        assert!(
+            started.elapsed() < Duration::from_mins(1),
+            "too few are made"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     lab.drop_snapshot(&mut client, &id).await.unwrap();
     let kept = tasks.join_all().await.concat();
     println!("{} volumes came before the deletion", kept.len());
-    let left = lab.snapshots(&subvolume_of(&source)).len();
-    assert_eq!(left, usize::from(!kept.is_empty()));
+    assert!(!kept.is_empty());
+    assert_eq!(lab.snapshots(&subvolume_of(&source)).len(), 1);
     for (volume, number) in kept.iter().zip(0..) {
         let mut client = drivers[number % 2].controller().await;
         lab.drop_volume(&mut client, volume).await;

@@ -1,6 +1,8 @@
 //! Making them: what is stored and answered, what is refused, and who comes first when the snapshot goes.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use ceph::fault::{Fault, Faults};
 use csi_proto::v1 as csi;
@@ -262,6 +264,7 @@ fn two_processes_show_one_snapshot_while_it_is_deleted() {
             }
         }
     };
+    let made = AtomicUsize::new(0);
     let work = |prefix: &'static str| {
         let process = world.start(Faults::new());
         let mut kept = Vec::new();
@@ -274,19 +277,28 @@ fn two_processes_show_one_snapshot_while_it_is_deleted() {
             } else {
                 kept.push(volume.volume_id);
             }
+            made.fetch_add(1, Ordering::Relaxed);
         }
         process.kill();
         kept
     };
     let kept = std::thread::scope(|scope| {
+        let work = &work;
         let workers = ["a", "b"].map(|prefix| scope.spawn(move || work(prefix)));
-        std::thread::sleep(std::time::Duration::from_millis(30));
+        let started = Instant::now();
+        while made.load(Ordering::Relaxed) < 8 {
+            assert!(
+                started.elapsed() < Duration::from_mins(1),
+                "too few are made"
+            );
+            std::thread::sleep(Duration::from_millis(1));
+        }
         process.delete_snapshot(&snapshot).served();
         workers.map(|worker| worker.join().unwrap()).concat()
     });
     println!("{} volumes came before the deletion", kept.len());
-    let left = world.memory.subvolumes()[0].1.snapshots.len();
-    assert_eq!(left, usize::from(!kept.is_empty()));
+    assert!(!kept.is_empty());
+    assert_eq!(world.memory.subvolumes()[0].1.snapshots.len(), 1);
     let kept: Vec<_> = kept.iter().map(|id| &**id).collect();
     delete_all(&world, process, [&source, &snapshot], &kept);
 }
