@@ -4,12 +4,20 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
+use csi_proto::v1::VolumeContentSource;
+use csi_proto::v1::volume_capability::AccessMode;
+use csi_proto::v1::volume_capability::access_mode::Mode;
+use csi_proto::v1::volume_content_source::{SnapshotSource, Type, VolumeSource};
+
 use crate::Bench;
 use crate::crowd::{create, delete};
 use crate::driver::Driver;
 use crate::report::Row;
+use crate::snapshots::{remove, take};
+use crate::volumes::{Client, make};
 
 const VOLUMES: usize = 20;
+const SNAPSHOTS: usize = 5;
 /// The manager hands its part of the log to the monitors once in a while.
 const LOG_DELAY: Duration = Duration::from_secs(4);
 
@@ -25,11 +33,12 @@ pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
         .runtime
         .block_on(create(bench, &client, &["audit-first".to_owned()]));
 
+    let mut rows = Vec::new();
     let mut log = Audit::new(bench);
     let volumes = bench.runtime.block_on(create(bench, &client, &names));
-    let created = log.commands();
+    rows.extend(log.rows("CreateVolume", VOLUMES));
     bench.runtime.block_on(create(bench, &client, &names));
-    let repeated = log.commands();
+    rows.extend(log.rows("repeated", VOLUMES));
     for volume in &volumes {
         let mut client = client.clone();
         let request = bench.lab.expand(&volume.volume_id, 2);
@@ -38,7 +47,18 @@ pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
             .block_on(client.controller_expand_volume(request))
             .unwrap();
     }
-    let expanded = log.commands();
+    rows.extend(log.rows("ControllerExpandVolume", VOLUMES));
+    let source = &volumes[0].volume_id;
+    let snapshots: Vec<_> = names[..SNAPSHOTS]
+        .iter()
+        .map(|name| take(bench, &client, name, source).snapshot_id)
+        .collect();
+    rows.extend(log.rows("CreateSnapshot", SNAPSHOTS));
+    rows.extend(of_sources(bench, &client, &mut log, source, &snapshots));
+    for snapshot in &snapshots {
+        remove(bench, &client, snapshot);
+    }
+    rows.extend(log.rows("DeleteSnapshot", SNAPSHOTS));
     let ids = volumes
         .into_iter()
         .chain(first)
@@ -46,25 +66,48 @@ pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
     bench
         .runtime
         .block_on(delete(bench, &client, ids.collect()));
-    let deleted = log.commands();
+    rows.extend(log.rows("DeleteVolume", VOLUMES + 1));
     driver.terminate();
+    rows
+}
 
-    let row = |rpc: &str, (mgr, mon): (usize, usize), calls: usize| {
-        let row = |daemon, count: usize| {
-            let per_call = count as f64 / calls as f64;
-            Row::single(&format!("{rpc}, {daemon} commands"), "each", per_call, None)
-        };
-        [row("mgr", mgr), row("mon", mon)]
+/// Volumes made of snapshots and of a volume; how often a clone is looked at depends on how long it takes.
+fn of_sources(
+    bench: &Bench,
+    client: &Client,
+    log: &mut Audit,
+    volume: &str,
+    snapshots: &[String],
+) -> Vec<Row> {
+    type Of<'a> = &'a dyn Fn(&String) -> Type;
+    let of_snapshot = |id: &String| {
+        let snapshot_id = id.clone();
+        Type::Snapshot(SnapshotSource { snapshot_id })
     };
-    [
-        row("CreateVolume", created, VOLUMES),
-        row("repeated", repeated, VOLUMES),
-        row("ControllerExpandVolume", expanded, VOLUMES),
-        row("DeleteVolume", deleted, VOLUMES + 1),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    let of_volume = |_: &String| {
+        let volume_id = volume.to_owned();
+        Type::Volume(VolumeSource { volume_id })
+    };
+    let kinds: [(_, _, Of<'_>); 3] = [
+        ("restore", Mode::MultiNodeMultiWriter, &of_snapshot),
+        ("clone", Mode::MultiNodeMultiWriter, &of_volume),
+        ("shallow", Mode::MultiNodeReaderOnly, &of_snapshot),
+    ];
+    let mut rows = Vec::new();
+    for (kind, mode, of) in kinds {
+        let mut ids = Vec::new();
+        for (number, snapshot) in snapshots.iter().enumerate() {
+            let mut request = bench.lab.create(&format!("{kind}-{number}"), 2);
+            let r#type = Some(of(snapshot));
+            request.volume_content_source = Some(VolumeContentSource { r#type });
+            request.volume_capabilities[0].access_mode = Some(AccessMode { mode: mode.into() });
+            ids.push(make(bench, client, request).volume_id);
+        }
+        rows.extend(log.rows(&format!("CreateVolume, {kind}"), snapshots.len()));
+        bench.runtime.block_on(delete(bench, client, ids));
+        log.commands();
+    }
+    rows
 }
 
 /// The cluster's log, from where it was read last.
@@ -83,6 +126,15 @@ impl Audit {
         };
         audit.commands();
         audit
+    }
+
+    /// Commands since the last call, for each of so many calls of `rpc`.
+    fn rows(&mut self, rpc: &str, calls: usize) -> [Row; 2] {
+        let (mgr, mon) = self.commands();
+        [("mgr", mgr), ("mon", mon)].map(|(daemon, count)| {
+            let per_call = count as f64 / calls as f64;
+            Row::single(&format!("{rpc}, {daemon} commands"), "each", per_call, None)
+        })
     }
 
     /// Commands to the manager and to the monitors since the last call.

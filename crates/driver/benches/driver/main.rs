@@ -13,6 +13,7 @@
 )]
 
 mod commands;
+mod copies;
 mod crowd;
 #[allow(dead_code, reason = "shared with the tests, which use all of it")]
 #[path = "../../tests/support/driver.rs"]
@@ -40,6 +41,7 @@ const GROUPS: &[(&str, Measure)] = &[
     ("start", start::measure),
     ("volumes", volumes::measure),
     ("snapshots", snapshots::measure),
+    ("copies", copies::measure),
     ("crowd", crowd::measure),
     ("commands", commands::measure),
     ("listing", listing::measure),

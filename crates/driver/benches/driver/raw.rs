@@ -64,8 +64,42 @@ impl Raw {
 
     /// Takes a snapshot and asks when it was taken.
     pub(crate) fn snapshot(&self, name: &str, snapshot: &str) {
-        self.command("snapshot create", name, &json!({"snap_name": snapshot}));
+        self.create_snapshot(name, snapshot);
         self.snapshot_info(name, snapshot);
+    }
+
+    pub(crate) fn create_snapshot(&self, name: &str, snapshot: &str) {
+        self.command("snapshot create", name, &json!({"snap_name": snapshot}));
+    }
+
+    /// Begins a clone of a snapshot.
+    pub(crate) fn clone(&self, name: &str, snapshot: &str, target: &str) {
+        let clone = json!({
+            "snap_name": snapshot,
+            "target_sub_name": target,
+            "target_group_name": self.group,
+        });
+        self.command("snapshot clone", name, &clone);
+    }
+
+    /// Looks every so often whether a clone is complete, until it is.
+    pub(crate) fn wait_for_clone(&self, name: &str, pause: Duration) {
+        let status = json!({
+            "prefix": "fs clone status",
+            "vol_name": self.fs,
+            "clone_name": name,
+            "group_name": self.group,
+            "format": "json",
+        });
+        loop {
+            let answer = self.cluster.mgr_command(&status.to_string()).unwrap();
+            let answer: Value = serde_json::from_slice(&answer).unwrap();
+            match answer["status"]["state"].as_str().unwrap() {
+                "complete" => return,
+                "pending" | "in-progress" => std::thread::sleep(pause),
+                other => panic!("clone {name} is {other}"),
+            }
+        }
     }
 
     pub(crate) fn snapshot_info(&self, name: &str, snapshot: &str) {

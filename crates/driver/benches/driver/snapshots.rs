@@ -76,6 +76,30 @@ pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
     rows
 }
 
+/// Takes a snapshot.
+pub(crate) fn take(bench: &Bench, client: &Client, name: &str, volume: &str) -> Snapshot {
+    let request = CreateSnapshotRequest {
+        name: name.to_owned(),
+        source_volume_id: volume.to_owned(),
+        secrets: bench.lab.secrets(),
+        ..Default::default()
+    };
+    let mut client = client.clone();
+    let answer = bench.runtime.block_on(client.create_snapshot(request));
+    answer.unwrap().into_inner().snapshot.unwrap()
+}
+
+/// Deletes a snapshot.
+pub(crate) fn remove(bench: &Bench, client: &Client, id: &str) {
+    let request = DeleteSnapshotRequest {
+        snapshot_id: id.to_owned(),
+        secrets: bench.lab.secrets(),
+    };
+    let mut client = client.clone();
+    let answer = bench.runtime.block_on(client.delete_snapshot(request));
+    answer.unwrap();
+}
+
 /// Calls of a client, timed.
 struct Calls<'a> {
     bench: &'a Bench,
@@ -84,27 +108,10 @@ struct Calls<'a> {
 
 impl Calls<'_> {
     fn create(&self, name: &str, volume: &str) -> (Duration, Snapshot) {
-        let request = CreateSnapshotRequest {
-            name: name.to_owned(),
-            source_volume_id: volume.to_owned(),
-            secrets: self.bench.lab.secrets(),
-            ..Default::default()
-        };
-        let mut client = self.client.clone();
-        let call = client.create_snapshot(request);
-        let (time, answer) = timed(|| self.bench.runtime.block_on(call));
-        (time, answer.unwrap().into_inner().snapshot.unwrap())
+        timed(|| take(self.bench, &self.client, name, volume))
     }
 
     fn delete(&self, id: &str) -> Duration {
-        let request = DeleteSnapshotRequest {
-            snapshot_id: id.to_owned(),
-            secrets: self.bench.lab.secrets(),
-        };
-        let mut client = self.client.clone();
-        let call = client.delete_snapshot(request);
-        let (time, answer) = timed(|| self.bench.runtime.block_on(call));
-        answer.unwrap();
-        time
+        timed(|| remove(self.bench, &self.client, id)).0
     }
 }

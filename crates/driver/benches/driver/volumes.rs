@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use csi_proto::v1::Volume;
 use csi_proto::v1::controller_client::ControllerClient;
+use csi_proto::v1::{CreateVolumeRequest, Volume};
 use tonic::transport::Channel;
 
 use crate::Bench;
@@ -89,6 +89,13 @@ fn writes(bench: &Bench, raw: &Raw) -> Samples {
     writes
 }
 
+/// Makes a volume.
+pub(crate) fn make(bench: &Bench, client: &Client, request: CreateVolumeRequest) -> Volume {
+    let mut client = client.clone();
+    let answer = bench.runtime.block_on(client.create_volume(request));
+    answer.unwrap().into_inner().volume.unwrap()
+}
+
 /// Calls of a client, timed.
 struct Calls<'a> {
     bench: &'a Bench,
@@ -98,10 +105,7 @@ struct Calls<'a> {
 impl Calls<'_> {
     fn create(&self, name: &str) -> (Duration, Volume) {
         let request = self.bench.lab.create(name, 1);
-        let mut client = self.client.clone();
-        let call = client.create_volume(request);
-        let (time, answer) = timed(|| self.bench.runtime.block_on(call));
-        (time, answer.unwrap().into_inner().volume.unwrap())
+        timed(|| make(self.bench, &self.client, request))
     }
 
     fn expand(&self, id: &str, gib: i64) -> Duration {
