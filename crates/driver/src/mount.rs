@@ -11,6 +11,7 @@ mod cephfs;
 mod command;
 mod failure;
 mod fuse;
+mod group;
 mod helper;
 mod kernel;
 mod key_file;
@@ -106,6 +107,10 @@ pub trait Mounts: Send + Sync + std::fmt::Debug {
 
     /// Gives the mount at `target` these flags instead of its present ones.
     async fn set_flags(&self, cx: &Context, target: &Path, flags: MountFlags) -> Result<(), Error>;
+
+    /// Gives the directory at `path` to `group`, with all rights and for whatever is made in it. What is in
+    /// it stays as it is; nothing is written if the directory is so already.
+    async fn set_group(&self, cx: &Context, path: &Path, group: u32) -> Result<(), Error>;
 
     /// Takes away the topmost mount at `target`; nothing mounted there is fine. Escalates when the
     /// mount is dead or hangs, and says how far it had to go. [`Error::InUse`] if a live mount is busy.

@@ -48,6 +48,8 @@ pub struct Settings {
     pub fuse_mount_options: String,
     /// `--kernelmountoptions`, likewise.
     pub kernel_mount_options: String,
+    /// `--volume-mount-group`: whether the volume's root gets the group of the pod that it is published to.
+    pub volume_mount_group: bool,
     /// Where the node is, see [`topology`].
     pub topology: BTreeMap<String, String>,
     /// `--crush-location-labels`: for clusters without labels of their own in config.json.
@@ -169,7 +171,8 @@ impl node_server::Node for Service {
         &self,
         request: Request<csi::NodeGetCapabilitiesRequest>,
     ) -> Result<Response<csi::NodeGetCapabilitiesResponse>, Status> {
-        let run = |_cx, _held, _request| async { Ok(capabilities::run()) };
+        let capabilities = capabilities::run(&self.node);
+        let run = |_cx, _held, _request| async { Ok(capabilities) };
         self.frame.serve(request, run).await
     }
 

@@ -182,6 +182,7 @@ async fn make_node(
         node_id: common.node_id.clone(),
         fuse_mount_options: settings.fuse_mount_options.unwrap_or_default(),
         kernel_mount_options: settings.kernel_mount_options.unwrap_or_default(),
+        volume_mount_group: settings.volume_mount_group,
         topology,
         crush_location_labels: settings.crush_location_labels,
     };

@@ -32,6 +32,7 @@ pub(super) struct Flags {
     pub(super) fuse_mount_options: String,
     pub(super) pid_limit: i64,
     pub(super) domain_labels: String,
+    pub(super) volume_mount_group: bool,
     pub(super) enable_read_affinity: bool,
     pub(super) crush_location_labels: String,
 
@@ -91,6 +92,7 @@ impl Default for Flags {
             fuse_mount_options: String::new(),
             pid_limit: 0,
             domain_labels: String::new(),
+            volume_mount_group: false,
             enable_read_affinity: false,
             crush_location_labels: String::new(),
 

@@ -106,6 +106,8 @@ pub struct NodeSettings {
     pub force_kernel_client: bool,
     /// Limit of processes in the container's cgroup, `None` to leave it.
     pub pid_limit: Option<PidLimit>,
+    /// Whether pods' groups are set by the driver, on the volume's root alone.
+    pub volume_mount_group: bool,
     /// Labels of the node that tell its topology.
     pub domain_labels: Vec<String>,
     /// Labels of the node that tell where it is in the CRUSH map, for clusters that name none of their own;
@@ -217,6 +219,7 @@ impl NodeSettings {
             kernel_mount_options: some(&flags.kernel_mount_options),
             force_kernel_client: flags.force_kernel_client,
             pid_limit: check::pid_limit(flags.pid_limit)?,
+            volume_mount_group: flags.volume_mount_group,
             domain_labels: check::domain_labels(&flags.domain_labels)?,
             crush_location_labels: if flags.enable_read_affinity {
                 check::labels(&flags.crush_location_labels)

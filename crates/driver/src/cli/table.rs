@@ -159,6 +159,7 @@ pub(super) const GROUPS: &[Group] = &[
         flag("config-file", Text(|f| &mut f.config_file), "file with the monitors and settings of each clusterID"),
         flag("rpc-timeout", Kind::Duration(|f| &mut f.rpc_timeout), "longest time for one call, whatever the caller allows"),
         flag("shutdown-grace", Kind::Duration(|f| &mut f.shutdown_grace), "time for running calls to end after SIGTERM"),
+        flag("volume-mount-group", Bool(|f| &mut f.volume_mount_group), "take a pod's fsGroup over from the kubelet: the volume's root gets this group, the files in it stay as they are"),
         flag("fuse-binary", Text(|f| &mut f.fuse_binary), "the ceph-fuse program"),
     ]},
     Group { title: "Accepted for compatibility and ignored", flags: &[

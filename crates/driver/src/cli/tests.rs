@@ -83,6 +83,7 @@ fn defaults_are_the_originals() {
             kernel_mount_options: None,
             force_kernel_client: false,
             pid_limit: None,
+            volume_mount_group: false,
             domain_labels: vec![],
             crush_location_labels: vec![],
         })
@@ -272,6 +273,17 @@ fn the_command_line_of_the_operator() {
             "flag --csi-addons-endpoint has no effect in this release",
         ]
     );
+}
+
+#[test]
+fn groups_are_the_kubelet_s_unless_asked_for() {
+    assert!(
+        driver(&["--volume-mount-group"])
+            .node
+            .unwrap()
+            .volume_mount_group
+    );
+    assert!(!driver(&[]).node.unwrap().volume_mount_group);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::snapshot::NotFound;
 use super::unmount::{self, State};
 use super::{
     CephFs, Error, Fallback, Mount, MountFlags, MountTable, Mounter, Mounts, Place, Serving,
-    Snapshot, Unmounted, Usage, Users, helper, mounter, net_namespace, path, probe, stats,
+    Snapshot, Unmounted, Usage, Users, group, helper, mounter, net_namespace, path, probe, stats,
 };
 
 #[cfg(test)]
@@ -261,6 +261,13 @@ impl Mounts for Linux {
         call(cx, "set mount flags of", target, move |target| {
             let flags = flags.bits() | rustix::mount::MountFlags::BIND;
             Ok(rustix::mount::mount_remount(target, flags, "")?)
+        })
+        .await
+    }
+
+    async fn set_group(&self, cx: &Context, path: &Path, group: u32) -> Result<(), Error> {
+        call(cx, "set the group of", path, move |path| {
+            group::set(path, group)
         })
         .await
     }

@@ -39,6 +39,8 @@ struct State {
     clients: BTreeMap<String, Client>,
     /// Directories in file systems that show a snapshot, from the roots of their mounts.
     snapshots: BTreeSet<PathBuf>,
+    /// Groups that directories were given to, by device.
+    groups: BTreeMap<String, u32>,
     /// Started, and not mounted yet.
     starting: Vec<PathBuf>,
     fallback: Option<Fallback>,
@@ -120,6 +122,13 @@ impl Memory {
     /// From now on volumes are mounted by another client than they ask for.
     pub fn fall_back(&self, fallback: Fallback) {
         self.lock().fallback = Some(fallback);
+    }
+
+    /// The group that the root of the mount at `path` was given to.
+    pub fn group(&self, path: &str) -> Option<u32> {
+        let mut state = self.lock();
+        let device = state.device_at(Path::new(path))?;
+        state.groups.get(&device).copied()
     }
 
     /// Mount points in the order of mounting, with the directory that is mounted unless that is all, and
@@ -391,6 +400,16 @@ impl Mounts for Memory {
                 Ok(())
             }
             None => Err(failed("set flags", target, "not mounted")),
+        })
+        .await
+    }
+
+    async fn set_group(&self, cx: &Context, path: &Path, group: u32) -> Result<(), Error> {
+        self.step(cx, "set the group of", path, |state| {
+            let device = state.device_at(path);
+            let device = device.ok_or_else(|| failed("set the group of", path, "not mounted"))?;
+            state.groups.insert(device, group);
+            Ok(())
         })
         .await
     }

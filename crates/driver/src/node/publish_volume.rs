@@ -8,7 +8,8 @@
 //! | FAILED_PRECONDITION | not staged, or dead; another file system is at the target; a ReadWriteOncePod volume is at another one | tries again with back-off |
 //! | UNAVAILABLE, DEADLINE_EXCEEDED | the staged mount does not answer | tries again |
 //!
-//! The bind and its flags are two system calls. A repeat after a kill between them completes the flags.
+//! The bind and its flags are two system calls. A repeat after a kill between them completes the flags. A
+//! group comes before them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -51,9 +52,11 @@ pub(super) async fn run(
     let present = target.as_ref().and_then(Place::mount);
     if let Some(mount) = present.filter(|mount| is_same(mount, staged)) {
         settle(node, cx, mount, flags).await?;
+        set_group(node, cx, &request, staged).await?;
         return Ok(NodePublishVolumeResponse {});
     }
     check_alone(node, cx, &request, staged).await?;
+    set_group(node, cx, &request, staged).await?;
     let target = match present {
         Some(mount) => {
             clear_dead(node, cx, mount).await?;
@@ -108,6 +111,24 @@ async fn check_alive(node: &Node, cx: &Context, staged: &Mount) -> Result<(), Er
             Err(PathError::StagedDead { path, source }.into())
         }
         other => Ok(other?),
+    }
+}
+
+/// Gives the volume's root to the pod's group, if the kubelet leaves that to the driver. It would do so with
+/// each file; here those that are there stay as they are, and new ones get the group of their directory.
+async fn set_group(
+    node: &Node,
+    cx: &Context,
+    request: &PublishVolume,
+    staged: &Mount,
+) -> Result<(), Error> {
+    let writable = request.access == Access::ReadWrite && !staged.flags.read_only();
+    match request.group {
+        Some(group) if node.settings.volume_mount_group && writable => Ok(node
+            .mounts
+            .set_group(cx, &staged.mount_point, group)
+            .await?),
+        _ => Ok(()),
     }
 }
 

@@ -162,6 +162,7 @@ fn node(config: &Arc<Config>, cluster: &ceph::memory::Memory, mounts: &Arc<Memor
         node_id: "node-1".to_owned(),
         fuse_mount_options: "from_flag".to_owned(),
         kernel_mount_options: "from_flag".to_owned(),
+        volume_mount_group: false,
         topology: map([("topology.d/zone", "z1")]),
         crush_location_labels: vec!["rack".to_owned()],
     };

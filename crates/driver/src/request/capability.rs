@@ -14,6 +14,8 @@ pub struct Capability {
     pub access: Access,
     /// Mount options of the PersistentVolume.
     pub mount_flags: Vec<String>,
+    /// The group that pods use the volume as.
+    pub group: Option<u32>,
 }
 
 impl Capability {
@@ -52,6 +54,7 @@ impl Capability {
         Ok(Self {
             access,
             mount_flags: mount.mount_flags.clone(),
+            group: group(&mount.volume_mount_group)?,
         })
     }
 
@@ -64,5 +67,17 @@ impl Capability {
             return Err(Error::Missing("volume_capabilities"));
         }
         capabilities.iter().map(Self::parse).collect()
+    }
+}
+
+fn group(text: &str) -> Result<Option<u32>, Error> {
+    // The last number means "no change" to chown(2).
+    match text.parse() {
+        _ if text.is_empty() => Ok(None),
+        Ok(group) if group < u32::MAX => Ok(Some(group)),
+        _ => {
+            let why = format!("`{}` is not the number of a group", text.escape_debug());
+            Err(Error::invalid("volume_capability.volume_mount_group", why))
+        }
     }
 }

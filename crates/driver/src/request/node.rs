@@ -56,6 +56,8 @@ pub struct PublishVolume {
     pub targets: Targets,
     /// Mount options of the PersistentVolume.
     pub mount_flags: Vec<String>,
+    /// The group of the pod.
+    pub group: Option<u32>,
 }
 
 /// How many targets a volume may be published at on one node.
@@ -136,6 +138,7 @@ impl PublishVolume {
         let Capability {
             access,
             mount_flags,
+            group,
         } = capability(request.volume_capability.as_ref())?;
         let volume = required("volume_id", &request.volume_id)?;
         check_id::<Volume>("volume_id", volume)?;
@@ -160,6 +163,7 @@ impl PublishVolume {
             },
             targets: if one { Targets::One } else { Targets::Any },
             mount_flags,
+            group,
         })
     }
 }

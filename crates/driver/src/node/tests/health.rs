@@ -122,10 +122,12 @@ async fn the_storage_is_as_healthy_as_its_mounts() {
 
 #[test]
 fn a_node_says_who_it_is_and_what_it_can() {
-    let lab = Lab::new();
+    let mut lab = Lab::new();
     let info = info::run(&lab.node);
     assert_eq!(info.node_id, "node-1");
     let topology = info.accessible_topology.unwrap();
     assert_eq!(topology.segments, map([("topology.d/zone", "z1")]));
-    assert_eq!(capabilities::run().capabilities.len(), 6);
+    assert_eq!(capabilities::run(&lab.node).capabilities.len(), 6);
+    lab.node.settings.volume_mount_group = true;
+    assert_eq!(capabilities::run(&lab.node).capabilities.len(), 7);
 }

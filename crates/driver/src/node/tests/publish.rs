@@ -135,3 +135,37 @@ async fn dead_and_hanging_targets_go() {
         assert_eq!(lab.mounts.remains().2, 0);
     }
 }
+
+fn with_group(mut request: NodePublishVolumeRequest, group: &str) -> NodePublishVolumeRequest {
+    let capability = request.volume_capability.as_mut().unwrap();
+    capability.access_type = Some(AccessType::Mount(MountVolume {
+        volume_mount_group: group.to_owned(),
+        ..MountVolume::default()
+    }));
+    request
+}
+
+#[tokio::test]
+async fn the_root_gets_the_group_of_the_pod_if_that_is_left_to_the_driver() {
+    let mut lab = staged().await;
+    let request = |target, group| with_group(publish_request(target), group);
+    lab.publish(&request(TARGET, "1000")).await.unwrap();
+    assert_eq!(lab.mounts.group(STAGING), None);
+    lab.node.settings.volume_mount_group = true;
+
+    let mut reader = request(OTHER_TARGET, "1000");
+    reader.readonly = true;
+    lab.publish(&reader).await.unwrap();
+    lab.unpublish(OTHER_TARGET).await.unwrap();
+    assert_eq!(lab.mounts.group(STAGING), None);
+
+    // Also where a kill came between.
+    lab.publish(&request(TARGET, "1000")).await.unwrap();
+    assert_eq!(lab.mounts.group(STAGING), Some(1000));
+    lab.publish(&request(OTHER_TARGET, "2000")).await.unwrap();
+    assert_eq!(lab.mounts.group(STAGING), Some(2000));
+    for group in ["users", "-1", "4294967295", "1 "] {
+        let published = lab.publish(&request(TARGET, group)).await;
+        assert_code(published, Code::InvalidArgument, "volume_mount_group");
+    }
+}
