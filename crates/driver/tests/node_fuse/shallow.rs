@@ -46,17 +46,21 @@ impl Parent {
         let path = subvolumes.path(&cx(), &snapshot.of).await.unwrap();
         let at = lab.directory.path().join("parent");
         std::fs::create_dir(&at).unwrap();
+        // A client learns of a snapshot a little later, and what it writes until then is in it. So nobody
+        // has the directory mounted while it is made.
         by_hand(&at, &path, lab.directory.path());
         std::fs::write(at.join("before"), "content").unwrap();
-        // A snapshot has what the client has sent by then.
+        // ceph-fuse goes on sending after an unmount.
         let file = std::fs::File::open(at.join("before")).unwrap();
         file.sync_all().unwrap();
         drop(file);
+        unmount(&at);
         connection
             .snapshots()
             .create(&cx(), &snapshot)
             .await
             .unwrap();
+        by_hand(&at, &path, lab.directory.path());
         std::fs::write(at.join("after"), "content").unwrap();
         std::fs::write(at.join("before"), "changed").unwrap();
         unmount(&at);
