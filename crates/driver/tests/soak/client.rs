@@ -166,14 +166,28 @@ impl Client {
         answer.volume.unwrap()
     }
 
-    /// A volume of a volume.
+    /// A volume of a volume; not of one that shows a deleted snapshot.
     async fn clone(&mut self) {
         let of = self.any_volume();
         let of = &self.volumes[of];
+        if !self.can_be_copied(of) {
+            return;
+        }
         let volume_id = of.id().to_owned();
         let source = Type::Volume(VolumeSource { volume_id });
         let source = Some((source, of.content.clone(), of.gib));
         self.create(source, Mode::MultiNodeMultiWriter).await;
+    }
+
+    fn can_be_copied(&self, volume: &Volume) -> bool {
+        let source = volume.csi.content_source.as_ref();
+        match source.and_then(|source| source.r#type.as_ref()) {
+            Some(Type::Snapshot(shown)) if volume.read_only => {
+                let mut snapshots = self.snapshots.iter();
+                snapshots.any(|snapshot| snapshot.csi.snapshot_id == shown.snapshot_id)
+            }
+            _ => true,
+        }
     }
 
     /// A volume of a snapshot, or one that shows it.
@@ -329,12 +343,32 @@ impl Client {
             let call = async |request: Request<_>| self.controller().get_snapshot(request).await;
             let found = self.report.served("GetSnapshot", request, call).await;
             assert_eq!(found.snapshot.as_ref(), Some(&snapshot.csi));
+
+            let source = &snapshot.csi.source_volume_id;
+            let listed = self.list_snapshots(source).await;
+            let mut own: Vec<_> = self.snapshots.iter().map(|own| &own.csi).collect();
+            own.retain(|own| own.source_volume_id == *source);
+            assert_eq!(listed.len(), own.len(), "{listed:?}\n{own:?}");
+            assert!(own.iter().all(|own| listed.contains(own)), "{listed:?}");
         }
         let listed = self.list_volumes().await;
         for volume in &self.volumes {
             let times = listed.iter().filter(|id| *id == volume.id()).count();
             assert_eq!(times, 1, "{} is listed {times} times", volume.request.name);
         }
+    }
+
+    /// The snapshots of one volume, which nobody else makes or deletes.
+    async fn list_snapshots(&self, source_volume_id: &str) -> Vec<csi::Snapshot> {
+        let request = csi::ListSnapshotsRequest {
+            source_volume_id: source_volume_id.to_owned(),
+            ..Default::default()
+        };
+        let call = async |request: Request<_>| self.controller().list_snapshots(request).await;
+        let page = self.report.served("ListSnapshots", request, call).await;
+        assert_eq!(page.next_token, "");
+        let entries = page.entries.into_iter();
+        entries.map(|entry| entry.snapshot.unwrap()).collect()
     }
 
     /// In pages, while others create and delete.
