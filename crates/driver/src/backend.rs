@@ -35,6 +35,8 @@ pub struct Session {
     pub journal: Journal,
     /// Its journal of snapshots.
     pub snapshot_journal: Journal<ids::Snapshot>,
+    /// Its journal of group snapshots.
+    pub group_journal: Journal<ids::Group>,
     /// Which volumes hold which snapshots.
     pub references: RefTracker,
     /// Its subvolumes.
@@ -183,6 +185,7 @@ impl Backend {
         let (pool, instance) = (filesystem.metadata_pool, &self.instance);
         let journal = Journal::new(Arc::clone(&objects), pool, namespace, instance);
         let snapshot_journal = Journal::new(Arc::clone(&objects), pool, namespace, instance);
+        let group_journal = Journal::new(Arc::clone(&objects), pool, namespace, instance);
         let references = RefTracker::new(objects, pool, namespace);
         let user = credentials.id.clone();
         Session {
@@ -193,6 +196,7 @@ impl Backend {
             filesystem,
             journal,
             snapshot_journal,
+            group_journal,
             references,
             cluster,
             user,

@@ -1,4 +1,4 @@
-//! The controller service: volumes and snapshots come, grow and go.
+//! The controller services: volumes, snapshots and group snapshots come, grow and go.
 
 mod capabilities;
 mod cloners;
@@ -12,6 +12,7 @@ mod get_capacity;
 mod get_snapshot;
 mod get_volume;
 mod get_volume_health;
+mod groups;
 mod health;
 mod list_snapshots;
 mod list_volume_health;
@@ -33,6 +34,7 @@ use std::time::Duration;
 
 use cloners::Cloners;
 use csi_proto::v1::{self as csi, controller_server};
+pub use groups::Service as GroupService;
 pub(crate) use open::check_served;
 use tonic::{Request, Response, Status};
 use trail::Trail;

@@ -116,6 +116,57 @@ pub enum Error {
         /// The subvolume that was asked for.
         asked: String,
     },
+    /// There is no such group snapshot.
+    #[error("group snapshot `{id}` does not exist: {why}")]
+    NoGroupSnapshot {
+        /// The group snapshot id.
+        id: String,
+        /// How we know.
+        why: String,
+    },
+    /// The name is taken by a group snapshot of other volumes.
+    #[error(
+        "group snapshot `{name}` exists already, with the id `{id}`, of the volumes {} and not of {}; \
+         delete it or ask by another name", List(.members), List(.asked)
+    )]
+    OtherMembers {
+        /// Request name.
+        name: String,
+        /// Its id.
+        id: String,
+        /// The volumes that it is of.
+        members: Vec<String>,
+        /// The volumes that were asked for.
+        asked: Vec<String>,
+    },
+    /// Snapshots of a group were deleted, so that it is no group any more.
+    #[error(
+        "group snapshot `{id}` is not complete any more, because these snapshots of it were deleted: {}; \
+         delete it and ask by another name", List(.missing)
+    )]
+    GroupIncomplete {
+        /// The group snapshot id.
+        id: String,
+        /// Ids of the snapshots.
+        missing: Vec<String>,
+    },
+    /// Clones that are being made need snapshots of the group.
+    #[error(
+        "group snapshot `{id}` cannot be deleted yet, because volumes are being made of {}; wait until \
+         they are complete, or delete them", .of.join(", ")
+    )]
+    GroupInUse {
+        /// The group snapshot id.
+        id: String,
+        /// The snapshots, with the subvolumes that are made of them.
+        of: Vec<String>,
+    },
+    /// This Ceph cannot hold writes back.
+    #[error(
+        "{0}; a group snapshot needs the writes to all its volumes held back, which Ceph can do since \
+         19.2 (Squid): upgrade Ceph, or take a snapshot of each volume"
+    )]
+    NoQuiesce(#[source] ceph::Error),
     /// Ceph allows no further snapshot of the volume.
     #[error(
         "{source}; the volume `{volume}` has {count} snapshots and Ceph allows no more to a directory \
@@ -234,6 +285,19 @@ pub enum Error {
     Panicked(String),
 }
 
+impl Error {
+    /// Whether what failed may have had its effect, or may have it later, for all that this error tells.
+    pub(crate) fn has_unknown_effect(&self) -> bool {
+        match self {
+            Self::Ceph(error) | Self::Journal(journal::Error::Ceph(error)) => {
+                error.has_unknown_effect()
+            }
+            Self::References(reftracker::Error::Ceph(error)) => error.has_unknown_effect(),
+            _ => false,
+        }
+    }
+}
+
 /// ` (errno 5)`, or nothing.
 struct Errno(Option<i32>);
 
@@ -243,6 +307,19 @@ impl fmt::Display for Errno {
             Some(errno) => write!(f, " (errno {errno})"),
             None => Ok(()),
         }
+    }
+}
+
+/// `` `a`, `b` ``.
+struct List<'a>(&'a [String]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, name) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}`{name}`")?;
+        }
+        Ok(())
     }
 }
 

@@ -80,7 +80,14 @@ fn capabilities() -> csi::GetPluginCapabilitiesResponse {
     let expansion = VolumeExpansion {
         r#type: ExpansionType::Online.into(),
     };
-    let types = [Type::Service(controller), Type::VolumeExpansion(expansion)];
+    let groups = ServiceCapability {
+        r#type: ServiceType::GroupControllerService.into(),
+    };
+    let types = [
+        Type::Service(controller),
+        Type::Service(groups),
+        Type::VolumeExpansion(expansion),
+    ];
     let capability = |r#type| PluginCapability {
         r#type: Some(r#type),
     };

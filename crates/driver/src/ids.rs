@@ -1,5 +1,5 @@
-//! Ids of volumes and snapshots: what Kubernetes stores as `volumeHandle` and `snapshotHandle`, so every
-//! byte of them is for ever.
+//! Ids of volumes, snapshots and group snapshots: what Kubernetes stores as `volumeHandle`,
+//! `snapshotHandle` and `volumeGroupSnapshotHandle`, so every byte of them is for ever.
 //!
 //! `0001-<len>-<clusterID>-<fscID>-<uuid>`: version and length of the cluster id as four hex digits,
 //! the file system's id as sixteen, the uuid as its 36 characters. The cluster id may itself contain
@@ -35,12 +35,20 @@ pub enum Volume {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Snapshot {}
 
+/// Group snapshots, as a [`Kind`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Group {}
+
 impl Kind for Volume {
     const NOUN: &'static str = "volume";
 }
 
 impl Kind for Snapshot {
     const NOUN: &'static str = "snapshot";
+}
+
+impl Kind for Group {
+    const NOUN: &'static str = "group snapshot";
 }
 
 /// Names a thing: its cluster, its file system, and its uuid in that file system's journal.
@@ -66,6 +74,10 @@ pub type VolumeUuid = Uuid<Volume>;
 pub type SnapshotId = Id<Snapshot>;
 /// The uuid of a snapshot.
 pub type SnapshotUuid = Uuid<Snapshot>;
+/// The id of a group snapshot.
+pub type GroupId = Id<Group>;
+/// The uuid of a group snapshot.
+pub type GroupUuid = Uuid<Group>;
 
 /// Why a string is no id of this driver.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,7 @@
-//! The journal: which volume or snapshot a request name stands for, kept in omaps of the file system's
+//! The journal: which volume, snapshot or group snapshot a request name stands for, kept in omaps of the file system's
 //! metadata pool so that any driver instance, and ceph-csi itself, finds the same answer.
 //!
-//! Two objects tell about a volume, and two others in the same way about a snapshot:
+//! Two objects tell about a volume, and others in the same way about a snapshot and a group snapshot:
 //!
 //! * the **directory** `csi.volumes.<instance>` has a key per request name whose value is the
 //!   volume's uuid;
@@ -16,9 +16,11 @@
 //!
 //! What differs between the kinds is in [`Kind`]; the protocol is one.
 //!
-//! Keys that begin with `spirula.` are ours; ceph-csi reads only those that begin with `csi.`.
+//! Keys that begin with `spirula.` are ours; ceph-csi reads only those that begin with `csi.`, but for
+//! group snapshots, of which it reads all: those have no notes of ours.
 
 mod fields;
+mod group;
 mod lookup;
 mod notes;
 mod release;
@@ -38,6 +40,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::fields::Fields;
+pub use self::group::{Attempt, GroupRecord, NewGroup};
 pub use self::lookup::{Entry, Page};
 pub use self::reserve::Reservation;
 pub use self::snapshot::{NewSnapshot, SnapshotDetails, SnapshotRecord, Taken};
@@ -51,8 +54,6 @@ pub trait Kind: ids::Kind {
     type Record: Clone + fmt::Debug + PartialEq + Send + Sync;
     /// What a new record shall say.
     type New: Sync;
-    /// Notes of this driver in a record, stored as JSON.
-    type Details: Serialize + DeserializeOwned + Sync;
 
     /// The directory object without `.<instance>`.
     const DIRECTORY: &'static str;
@@ -62,16 +63,11 @@ pub trait Kind: ids::Kind {
     const RECORD: &'static str;
     /// The record's key with the request name, which is there from its first moment on.
     const REQUEST_NAME: &'static str;
-    /// The record's key with the details.
-    const DETAILS: &'static str;
     /// Keys to be read by name as well, because no listing shows them.
     const UNLISTED: &'static [&'static str] = &[];
 
     /// The record of a new reservation.
     fn reserved(new: &Self::New, request_name: &str, uuid: Uuid<Self>) -> Self::Record;
-
-    /// `record` with the notes of `new`, for something that is to be made under it.
-    fn renewed(record: Self::Record, new: &Self::New) -> Self::Record;
 
     /// Reads a record.
     ///
@@ -87,6 +83,17 @@ pub trait Kind: ids::Kind {
 
     /// The name it was asked for by, `None` if the record does not say.
     fn request_name(record: &Self::Record) -> Option<&str>;
+}
+
+/// Kinds whose records have notes of this driver beside what is shared with ceph-csi.
+pub trait Noted: Kind {
+    /// The notes, stored as JSON.
+    type Details: Serialize + DeserializeOwned + Sync;
+    /// The record's key with the notes.
+    const DETAILS: &'static str;
+
+    /// `record` with the notes of `new`, for something that is to be made under it.
+    fn renewed(record: Self::Record, new: &Self::New) -> Self::Record;
 }
 
 /// The journal of one file system, for one kind of things.

@@ -37,6 +37,10 @@ pub enum Key {
     SnapshotName(String),
     /// A snapshot.
     Snapshot(String),
+    /// The request name of a group snapshot.
+    GroupName(String),
+    /// A group snapshot.
+    Group(String),
     /// A volume, on this node.
     StagedVolume(String),
     /// A publish target on this node.
@@ -279,6 +283,8 @@ impl fmt::Display for Key {
             Self::VolumeName(name) => write!(f, "volume name {name}"),
             Self::SnapshotName(name) => write!(f, "snapshot name {name}"),
             Self::Snapshot(id) => write!(f, "Snapshot ID {id}"),
+            Self::Group(id) => write!(f, "group snapshot ID {id}"),
+            Self::GroupName(name) => write!(f, "group snapshot name {name}"),
             Self::Volume(id) | Self::StagedVolume(id) => write!(f, "Volume ID {id}"),
             Self::Target(path) => write!(f, "target path {path}"),
         }

@@ -2,6 +2,7 @@
 //! at a CSI message or a map of strings.
 
 mod capability;
+mod group;
 mod listing;
 mod node;
 mod parameters;
@@ -11,6 +12,7 @@ mod tests;
 mod volume;
 
 pub use capability::Capability;
+pub use group::{CreateGroupSnapshot, DeleteGroupSnapshot, GetGroupSnapshot};
 pub use listing::{max_entries, volume_id};
 pub use node::{
     BACKING_SNAPSHOT_NAME, ClientOptions, Place, PublishVolume, Source, StageVolume, Targets,

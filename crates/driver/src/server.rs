@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use ceph::Pool;
 use ceph::rados::{self, Connector};
 use csi_proto::v1::controller_server::ControllerServer;
+use csi_proto::v1::group_controller_server::GroupControllerServer;
 use csi_proto::v1::identity_server::IdentityServer;
 use csi_proto::v1::node_server::NodeServer;
 use futures::TryFutureExt as _;
@@ -93,10 +94,10 @@ pub async fn serve(settings: DriverSettings, shutdown: CancellationToken) -> Res
         Arc::clone(&backend),
         Arc::clone(&frame),
     );
-    let controller_service = controller.as_ref().map(|controller| {
-        let service = controller::Service::new(Arc::clone(controller), Arc::clone(&frame));
-        ControllerServer::new(service)
-    });
+    let controllers = controller
+        .as_ref()
+        .map(|controller| controller_services(controller, &frame));
+    let (controller_service, group_service) = controllers.unzip();
     let node = match node {
         Some(settings) => Some(make_node(settings, &common, backend, conf).await?),
         None => None,
@@ -106,6 +107,7 @@ pub async fn serve(settings: DriverSettings, shutdown: CancellationToken) -> Res
     let router = Server::builder()
         .add_service(IdentityServer::new(identity))
         .add_optional_service(controller_service)
+        .add_optional_service(group_service)
         .add_optional_service(node_service);
 
     let listener = listen::listen(&common.endpoint).await?;
@@ -149,6 +151,22 @@ async fn beside(
     };
     tokio::try_join!(registration, liveness)?;
     Ok(())
+}
+
+/// Both services that a controller serves.
+fn controller_services(
+    controller: &Arc<Controller>,
+    frame: &Arc<Frame>,
+) -> (
+    ControllerServer<controller::Service>,
+    GroupControllerServer<controller::GroupService>,
+) {
+    let service = controller::Service::new(Arc::clone(controller), Arc::clone(frame));
+    let groups = controller::GroupService::new(Arc::clone(controller), Arc::clone(frame));
+    (
+        ControllerServer::new(service),
+        GroupControllerServer::new(groups),
+    )
 }
 
 fn make_controller(

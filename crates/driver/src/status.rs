@@ -37,11 +37,19 @@ pub fn code(error: &Error) -> Code {
         Error::NoGroup { .. }
         | Error::OtherGroup(_)
         | Error::NotReady(_)
-        | Error::PendingClones { .. } => Code::FailedPrecondition,
+        | Error::PendingClones { .. }
+        | Error::GroupIncomplete { .. }
+        | Error::GroupInUse { .. }
+        | Error::NoQuiesce(_) => Code::FailedPrecondition,
         Error::OwnCredentials(error) => of_own_credentials(error),
         Error::Listing { source, .. } => code(source),
-        Error::NoVolume { .. } | Error::NoSnapshot { .. } | Error::NotDynamic(_) => Code::NotFound,
-        Error::Incompatible { .. } | Error::OtherSource { .. } => Code::AlreadyExists,
+        Error::NoVolume { .. }
+        | Error::NoSnapshot { .. }
+        | Error::NoGroupSnapshot { .. }
+        | Error::NotDynamic(_) => Code::NotFound,
+        Error::Incompatible { .. } | Error::OtherSource { .. } | Error::OtherMembers { .. } => {
+            Code::AlreadyExists
+        }
         Error::CopyFailed { errno, .. } => match errno.map(ErrorKind::of_errno) {
             Some(ErrorKind::NoSpace) => Code::ResourceExhausted,
             _ => Code::Internal,

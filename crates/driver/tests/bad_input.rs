@@ -22,6 +22,8 @@ mod create_volume;
 mod delete_volume;
 #[path = "bad_input/expand_volume.rs"]
 mod expand_volume;
+#[path = "bad_input/groups.rs"]
+mod groups;
 #[path = "bad_input/identity.rs"]
 mod identity;
 #[path = "bad_input/ids.rs"]
@@ -66,6 +68,7 @@ fn every_case_has_its_code_and_message_and_changes_nothing() {
     validate_capabilities::run(&mut report);
     listing::run(&mut report);
     snapshots::run(&mut report);
+    groups::run(&mut report);
     stage_volume::run(&mut report);
     publish_volume::run(&mut report);
     node::run(&mut report);

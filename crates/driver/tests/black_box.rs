@@ -71,7 +71,7 @@ async fn identity() {
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(capabilities.capabilities.len(), 2);
+    assert_eq!(capabilities.capabilities.len(), 3);
 }
 
 #[tokio::test]

@@ -14,6 +14,8 @@
 
 #[path = "kill_at_every_step/copies.rs"]
 mod copies;
+#[path = "kill_at_every_step/groups.rs"]
+mod groups;
 #[path = "kill_at_every_step/shallow.rs"]
 mod shallow;
 #[path = "kill_at_every_step/snapshots.rs"]

@@ -22,6 +22,8 @@ mod crash;
 mod driver;
 #[path = "real_ceph/faults.rs"]
 mod faults;
+#[path = "real_ceph/groups.rs"]
+mod groups;
 #[path = "real_ceph/lab.rs"]
 mod lab;
 #[path = "real_ceph/listing.rs"]

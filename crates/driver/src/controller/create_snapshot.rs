@@ -22,7 +22,7 @@ use crate::backend::Session;
 use crate::error::Error;
 use crate::ids::SnapshotId;
 use crate::ids::SnapshotUuid;
-use crate::journal::{NewSnapshot, Record, Reservation, SnapshotDetails, SnapshotRecord, Taken};
+use crate::journal::{NewSnapshot, Record, Reservation, SnapshotRecord, Taken};
 use crate::operations::{Held, Key};
 use crate::request::CreateSnapshot;
 
@@ -39,9 +39,13 @@ pub(super) async fn run(
     let (session, parent) = controller
         .open_record(cx, source, &request.credentials)
         .await?;
-    check_source(source, &parent)?;
+    check_source("source_volume_id", source, &parent)?;
     let _foreground = controller.trail.foreground(&session);
-    let new = new_snapshot(controller, &session, &request, &parent);
+    let new = NewSnapshot {
+        name_prefix: request.name_prefix.clone(),
+        pending_metadata: controller.settings.metadata(&request.metadata),
+        ..snapshot::new(&session, &parent)
+    };
     let taken = take(cx, &session, &request, &new).await;
     let (record, taken) = taken.map_err(|error| session.explain(error))?;
     controller.trail.push_snapshot(&session, &record);
@@ -51,33 +55,15 @@ pub(super) async fn run(
     })
 }
 
-fn check_source(id: &str, parent: &Record) -> Result<(), Error> {
+/// Refuses volumes of which there can be no snapshot; `field` of the request names `id`.
+pub(super) fn check_source(field: &str, id: &str, parent: &Record) -> Result<(), Error> {
     if let Some(snapshot) = &parent.backing_snapshot {
         let why = format!(
             "the volume `{id}` only shows the snapshot `{snapshot}` and never changes; use that snapshot"
         );
-        return Err(crate::request::Error::invalid("source_volume_id", why).into());
+        return Err(crate::request::Error::invalid(field, why).into());
     }
     super::check_served(parent)
-}
-
-fn new_snapshot(
-    controller: &Controller,
-    session: &Session,
-    request: &CreateSnapshot,
-    parent: &Record,
-) -> NewSnapshot {
-    let at = session.subvolume(parent);
-    NewSnapshot {
-        name_prefix: request.name_prefix.clone(),
-        source: at.name,
-        owner: parent.owner.clone(),
-        details: SnapshotDetails {
-            group: at.group,
-            taken: None,
-        },
-        pending_metadata: controller.settings.metadata(&request.metadata),
-    }
 }
 
 /// Takes the snapshot, or finds it.
@@ -110,7 +96,7 @@ async fn take(
             }
             match snapshot::taken(cx, session, &record).await {
                 Ok(taken) => {
-                    note(cx, session, &record, taken).await?;
+                    snapshot::note(cx, session, &record, taken).await?;
                     return Ok((record, taken));
                 }
                 // Cut short before the snapshot, or deleted half way: it is as good as new.
@@ -119,7 +105,7 @@ async fn take(
                 }
                 Err(error) if error.is_not_found() => {
                     journal.give_back(cx, &record).await?;
-                    return Err(no_volume(cx, session, request, &error).await);
+                    return Err(no_volume(cx, session, &request.source, &error).await);
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -157,7 +143,7 @@ async fn make(
     };
     match made.await {
         Ok(taken) => {
-            note(cx, session, &record, taken).await?;
+            snapshot::note(cx, session, &record, taken).await?;
             Ok((record, taken))
         }
         Err(error) => {
@@ -166,28 +152,9 @@ async fn make(
             } else {
                 session.snapshot_journal.give_back(cx, &record).await?;
             }
-            Err(refusal(cx, session, request, &at.of, error).await)
+            Err(refusal(cx, session, &request.source, &at.of, error).await)
         }
     }
-}
-
-/// Notes what a repeat has to answer, whatever becomes of the volume.
-async fn note(
-    cx: &Context,
-    session: &Session,
-    record: &SnapshotRecord,
-    taken: Taken,
-) -> Result<(), Error> {
-    let noted = record.details.as_ref().and_then(|details| details.taken);
-    if noted == Some(taken) {
-        return Ok(());
-    }
-    let details = SnapshotDetails {
-        group: session.source(record).group,
-        taken: Some(taken),
-    };
-    let journal = &session.snapshot_journal;
-    Ok(journal.note(cx, &record.uuid, &details).await?)
 }
 
 /// Removes what may have been made, and gives the name back, after a failure that the sidecar takes as
@@ -224,18 +191,18 @@ fn is_refusal(error: &ceph::Error) -> bool {
     )
 }
 
-/// What a refused snapshot means for the one who asked for it.
-async fn refusal(
+/// What a refused snapshot of the volume `id` means for the one who asked for it.
+pub(super) async fn refusal(
     cx: &Context,
     session: &Session,
-    request: &CreateSnapshot,
+    id: &str,
     of: &ceph::Subvolume,
     error: ceph::Error,
 ) -> Error {
     if error.kind == ErrorKind::TooManySnapshots {
         return match session.snapshots.list(cx, of).await {
             Ok(snapshots) => Error::SnapshotLimit {
-                volume: request.source.clone(),
+                volume: id.to_owned(),
                 count: snapshots.len(),
                 source: error,
             },
@@ -243,18 +210,13 @@ async fn refusal(
         };
     }
     if error.is_not_found() {
-        return no_volume(cx, session, request, &error).await;
+        return no_volume(cx, session, id, &error).await;
     }
     error.into()
 }
 
-async fn no_volume(
-    cx: &Context,
-    session: &Session,
-    request: &CreateSnapshot,
-    error: &ceph::Error,
-) -> Error {
-    let id = request.source.clone();
+async fn no_volume(cx: &Context, session: &Session, id: &str, error: &ceph::Error) -> Error {
+    let id = id.to_owned();
     let mut why = error.to_string();
     // Ids of volumes and snapshots look alike.
     if let Some(uuid) = SnapshotUuid::at_end_of(&id)

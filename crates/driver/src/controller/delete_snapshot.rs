@@ -94,7 +94,11 @@ pub(super) async fn finish(
     Ok(journal.release(cx, record).await?)
 }
 
-fn check_served(record: &SnapshotRecord) -> Result<(), Error> {
+/// Refuses snapshots that this release would treat wrongly.
+///
+/// # Errors
+/// [`Error::Unserved`].
+pub(super) fn check_served(record: &SnapshotRecord) -> Result<(), Error> {
     record.kms_id.as_ref().map_or(Ok(()), |kms| {
         Err(Error::Unserved {
             what: format!("a snapshot of an encrypted volume (KMS `{kms}`)"),

@@ -6,8 +6,8 @@ use super::Controller;
 use crate::backend::Session;
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::ids::{self, Id, SnapshotId, VolumeId};
-use crate::journal::{Record, SnapshotRecord};
+use crate::ids::{self, GroupId, Id, SnapshotId, VolumeId};
+use crate::journal::{GroupRecord, Record, SnapshotRecord};
 
 impl Controller {
     /// The file system and the record of the volume `id`.
@@ -60,6 +60,37 @@ impl Controller {
                 "the journal of file system `{fs}` has no snapshot of this id"
             ))
         })?;
+        Ok((session, record))
+    }
+
+    /// The file system and the record of the group snapshot `id`.
+    ///
+    /// # Errors
+    /// [`Error::NoGroupSnapshot`] if there is none that was ever answered.
+    pub(super) async fn open_group(
+        &self,
+        cx: &Context,
+        id: &str,
+        credentials: &Credentials,
+    ) -> Result<(Session, GroupRecord), Error> {
+        let no_group = |why: String| Error::NoGroupSnapshot {
+            id: id.to_owned(),
+            why,
+        };
+        let decoded = GroupId::decode(id).map_err(|error| no_group(error.to_string()))?;
+        let session = self.backend.open_id(cx, &decoded, credentials).await?;
+        let session = session.ok_or_else(|| no_group(no_filesystem(&decoded)))?;
+        let record = session.group_journal.lookup(cx, decoded.uuid()).await;
+        let record = record.map_err(|error| session.explain(error.into()))?;
+        let fs = &session.filesystem.name;
+        let record = record.ok_or_else(|| {
+            no_group(format!(
+                "the journal of file system `{fs}` has no group snapshot of this id"
+            ))
+        })?;
+        if record.members.is_empty() {
+            return Err(no_group("its creation has not come to its end".to_owned()));
+        }
         Ok((session, record))
     }
 }

@@ -1,4 +1,6 @@
-//! What the RPCs about snapshots share: to look at one, to remove one, to tell of one.
+//! What the RPCs about snapshots share: to describe, note, look at, remove and tell of one.
+
+use std::collections::BTreeMap;
 
 use ceph::{Context, Snapshot};
 use csi_proto::v1;
@@ -7,9 +9,43 @@ use prost_types::Timestamp;
 use crate::backend::Session;
 use crate::error::Error;
 use crate::ids::{SnapshotId, VolumeId};
-use crate::journal::{SnapshotRecord, Taken};
+use crate::journal::{NewSnapshot, Record, SnapshotDetails, SnapshotRecord, Taken};
 
 const NANOSECONDS: i64 = 1_000_000_000;
+
+/// What the record of a snapshot of `parent` shall say.
+pub(super) fn new(session: &Session, parent: &Record) -> NewSnapshot {
+    let at = session.subvolume(parent);
+    NewSnapshot {
+        name_prefix: None,
+        source: at.name,
+        owner: parent.owner.clone(),
+        details: SnapshotDetails {
+            group: at.group,
+            taken: None,
+        },
+        pending_metadata: BTreeMap::new(),
+    }
+}
+
+/// Notes what a repeat has to answer, whatever becomes of the volume.
+pub(super) async fn note(
+    cx: &Context,
+    session: &Session,
+    record: &SnapshotRecord,
+    taken: Taken,
+) -> Result<(), Error> {
+    let noted = record.details.as_ref().and_then(|details| details.taken);
+    if noted == Some(taken) {
+        return Ok(());
+    }
+    let details = SnapshotDetails {
+        group: session.source(record).group,
+        taken: Some(taken),
+    };
+    let journal = &session.snapshot_journal;
+    Ok(journal.note(cx, &record.uuid, &details).await?)
+}
 
 /// Looks whether the snapshot exists, and tells how it was taken: as noted, else as Ceph tells now.
 ///
@@ -75,7 +111,7 @@ pub(super) fn message(
     })
 }
 
-fn timestamp(nanoseconds: i64) -> Timestamp {
+pub(super) fn timestamp(nanoseconds: i64) -> Timestamp {
     let nanos = nanoseconds.rem_euclid(NANOSECONDS);
     Timestamp {
         seconds: nanoseconds.div_euclid(NANOSECONDS),

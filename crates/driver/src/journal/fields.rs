@@ -40,6 +40,13 @@ impl Fields<'_> {
         value.map(|value| text(self.object, key, value)).transpose()
     }
 
+    /// All texts under keys that do not begin with `csi.`.
+    pub(super) fn unshared(&self) -> Result<BTreeMap<String, String>, Error> {
+        let keys = self.omap.iter().filter(|(key, _)| !is_shared(key));
+        let texts = keys.map(|(key, value)| Ok((key.clone(), text(self.object, key, value)?)));
+        texts.collect()
+    }
+
     /// Whether there is such a key.
     pub(super) fn has(&self, key: &str) -> bool {
         self.omap.contains_key(key)

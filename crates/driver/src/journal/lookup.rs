@@ -1,12 +1,14 @@
 //! Reading the journal.
 
+use std::collections::BTreeMap;
+
 use ceph::{Context, Object, OmapPage, ReadOp};
 
 use super::fields::{Fields, is_shared, malformed, text};
 use super::{Error, Journal, Kind, directory_key};
 use crate::ids::Uuid;
 
-/// More keys than any record has.
+/// Keys of a record per read: all of them, but for those of a group with very many members.
 const RECORD_PAGE: u64 = 512;
 /// Directory entries per read.
 const DIRECTORY_PAGE: u64 = 512;
@@ -39,21 +41,31 @@ impl<K: Kind> Journal<K> {
     /// [`Error::Ceph`], [`Error::Malformed`], [`Error::Incomplete`].
     pub async fn lookup(&self, cx: &Context, uuid: &Uuid<K>) -> Result<Option<K::Record>, Error> {
         let object = self.record(uuid);
-        let page = OmapPage {
-            after: String::new(),
-            prefix: String::new(),
-            max: RECORD_PAGE,
-        };
-        let read = ReadOp {
-            omap_keys: K::UNLISTED.iter().map(|&key| key.to_owned()).collect(),
-            omap_page: Some(page),
-            ..ReadOp::default()
-        };
-        let omap = match self.cluster.read(cx, &object, read).await {
-            Ok(answer) => answer.omap,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
+        let mut omap = BTreeMap::new();
+        let mut after = String::new();
+        loop {
+            let page = OmapPage {
+                after,
+                prefix: String::new(),
+                max: RECORD_PAGE,
+            };
+            let read = ReadOp {
+                omap_keys: K::UNLISTED.iter().map(|&key| key.to_owned()).collect(),
+                omap_page: Some(page),
+                ..ReadOp::default()
+            };
+            let answer = match self.cluster.read(cx, &object, read).await {
+                Ok(answer) => answer,
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) => return Err(error.into()),
+            };
+            let last = answer.omap.keys().next_back().cloned();
+            omap.extend(answer.omap);
+            match last.filter(|_| answer.more) {
+                Some(last) => after = last,
+                None => break,
+            }
+        }
         if !omap.keys().any(|key| is_shared(key)) {
             return Ok(None);
         }
@@ -105,18 +117,43 @@ impl<K: Kind> Journal<K> {
     /// # Errors
     /// [`Error::Ceph`].
     pub async fn page(&self, cx: &Context, after: &str, at_most: usize) -> Result<Page<K>, Error> {
-        let object = self.directory();
         let after = if after.is_empty() {
             String::new()
         } else {
             directory_key::<K>(after)
         };
-        let prefix = K::DIRECTORY_KEY.to_owned();
         let page = OmapPage {
             after,
-            prefix,
+            prefix: K::DIRECTORY_KEY.to_owned(),
             max: DIRECTORY_PAGE.min(at_most as u64),
         };
+        self.read_directory(cx, page).await
+    }
+
+    /// All entries whose request names begin with `prefix`.
+    ///
+    /// # Errors
+    /// [`Error::Ceph`].
+    pub async fn named_under(&self, cx: &Context, prefix: &str) -> Result<Vec<Entry<K>>, Error> {
+        let mut entries = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = OmapPage {
+                after,
+                prefix: directory_key::<K>(prefix),
+                max: DIRECTORY_PAGE,
+            };
+            let page = self.read_directory(cx, page).await?;
+            entries.extend(page.entries);
+            match page.next {
+                Some(next) => after = directory_key::<K>(&next),
+                None => return Ok(entries),
+            }
+        }
+    }
+
+    async fn read_directory(&self, cx: &Context, page: OmapPage) -> Result<Page<K>, Error> {
+        let object = self.directory();
         let read = ReadOp {
             omap_page: Some(page),
             ..ReadOp::default()

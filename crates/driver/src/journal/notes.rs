@@ -6,10 +6,10 @@ use ceph::{Context, WriteOp, WriteStep};
 
 use super::fields::{self, PENDING_METADATA};
 use super::snapshot::DELETED;
-use super::{Error, Journal, Kind, unless_gone};
+use super::{Error, Journal, Kind, Noted, unless_gone};
 use crate::ids::{Snapshot, SnapshotUuid, Uuid};
 
-impl<K: Kind> Journal<K> {
+impl<K: Noted> Journal<K> {
     /// Replaces our notes.
     ///
     /// # Errors

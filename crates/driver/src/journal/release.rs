@@ -2,7 +2,7 @@
 
 use ceph::{Context, ErrorKind, WriteOp, WriteStep};
 
-use super::{Error, Journal, Kind, directory_key, unless_gone};
+use super::{Entry, Error, Journal, Kind, directory_key, unless_gone};
 use crate::ids::Uuid;
 
 impl<K: Kind> Journal<K> {
@@ -64,6 +64,16 @@ impl<K: Kind> Journal<K> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// As [`Journal::release`], for a directory entry that leads to no record.
+    ///
+    /// # Errors
+    /// [`Error`]; a repeat goes on where this stopped.
+    pub async fn release_entry(&self, cx: &Context, entry: &Entry<K>) -> Result<(), Error> {
+        self.drop_key(cx, &entry.request_name, &entry.uuid, &entry.raw)
+            .await?;
+        self.remove_record(cx, &entry.uuid).await
     }
 
     async fn remove_record(&self, cx: &Context, uuid: &Uuid<K>) -> Result<(), Error> {

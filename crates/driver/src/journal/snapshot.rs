@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::fields::{self, KMS, NAME_IN_CEPH, OWNER, PENDING_METADATA, bytes};
-use super::{Error, Fields, Kind};
+use super::{Error, Fields, Kind, Noted};
 use crate::ids::{Snapshot, SnapshotUuid, Uuid, VolumeUuid};
 
 /// The subvolume that the snapshot is of.
@@ -98,13 +98,11 @@ impl SnapshotRecord {
 impl Kind for Snapshot {
     type Record = SnapshotRecord;
     type New = NewSnapshot;
-    type Details = SnapshotDetails;
 
     const DIRECTORY: &'static str = "csi.snaps";
     const DIRECTORY_KEY: &'static str = "csi.snap.";
     const RECORD: &'static str = "csi.snap.";
     const REQUEST_NAME: &'static str = "csi.snapname";
-    const DETAILS: &'static str = "spirula.snapshot";
     const UNLISTED: &'static [&'static str] = &[OWNER_OF_CEPH_CSI];
 
     fn reserved(new: &NewSnapshot, request_name: &str, uuid: SnapshotUuid) -> SnapshotRecord {
@@ -119,14 +117,6 @@ impl Kind for Snapshot {
             details: Some(new.details.clone()),
             pending_metadata: new.pending_metadata.clone(),
             deleted: false,
-        }
-    }
-
-    fn renewed(record: SnapshotRecord, new: &NewSnapshot) -> SnapshotRecord {
-        SnapshotRecord {
-            details: Some(new.details.clone()),
-            pending_metadata: new.pending_metadata.clone(),
-            ..record
         }
     }
 
@@ -170,5 +160,18 @@ impl Kind for Snapshot {
 
     fn request_name(record: &SnapshotRecord) -> Option<&str> {
         record.request_name.as_deref()
+    }
+}
+
+impl Noted for Snapshot {
+    type Details = SnapshotDetails;
+    const DETAILS: &'static str = "spirula.snapshot";
+
+    fn renewed(record: SnapshotRecord, new: &NewSnapshot) -> SnapshotRecord {
+        SnapshotRecord {
+            details: Some(new.details.clone()),
+            pending_metadata: new.pending_metadata.clone(),
+            ..record
+        }
     }
 }

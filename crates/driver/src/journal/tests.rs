@@ -7,6 +7,7 @@ use ceph::{Context, Object, WriteOp, WriteStep};
 use super::*;
 use crate::ids::{Snapshot, VolumeUuid};
 
+mod groups;
 mod snapshots;
 
 const NAME: &str = "pvc-0c9b3f1e-0f38-44f6-9f0e-6a5d7a0c2a11";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::fields::{self, KMS, NAME_IN_CEPH, OWNER, PENDING_METADATA, bytes};
-use super::{Error, Fields, Kind};
+use super::{Error, Fields, Kind, Noted};
 use crate::ids::{Uuid, Volume, VolumeUuid};
 
 /// The snapshot behind a snapshot-backed volume.
@@ -132,13 +132,11 @@ impl Record {
 impl Kind for Volume {
     type Record = Record;
     type New = NewRecord;
-    type Details = Details;
 
     const DIRECTORY: &'static str = "csi.volumes";
     const DIRECTORY_KEY: &'static str = "csi.volume.";
     const RECORD: &'static str = "csi.volume.";
     const REQUEST_NAME: &'static str = "csi.volname";
-    const DETAILS: &'static str = "spirula.volume";
 
     fn reserved(new: &NewRecord, request_name: &str, uuid: VolumeUuid) -> Record {
         Record {
@@ -150,14 +148,6 @@ impl Kind for Volume {
             backing_snapshot: new.backing_snapshot.clone(),
             details: Some(new.details.clone()),
             pending_metadata: new.pending_metadata.clone(),
-        }
-    }
-
-    fn renewed(record: Record, new: &NewRecord) -> Record {
-        Record {
-            details: Some(new.details.clone()),
-            pending_metadata: new.pending_metadata.clone(),
-            ..record
         }
     }
 
@@ -198,5 +188,18 @@ impl Kind for Volume {
 
     fn request_name(record: &Record) -> Option<&str> {
         record.request_name.as_deref()
+    }
+}
+
+impl Noted for Volume {
+    type Details = Details;
+    const DETAILS: &'static str = "spirula.volume";
+
+    fn renewed(record: Record, new: &NewRecord) -> Record {
+        Record {
+            details: Some(new.details.clone()),
+            pending_metadata: new.pending_metadata.clone(),
+            ..record
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::credentials::Credentials;
 use crate::ids::{Snapshot, SnapshotId, Volume, VolumeId};
 
 /// Longest prefix of a snapshot's name: Ceph takes 240 bytes, and the uuid has 36.
-const MAX_PREFIX: usize = 240 - 36;
+pub(super) const MAX_PREFIX: usize = 240 - 36;
 
 const KNOWN: [&str; 2] = ["clusterID", "snapshotNamePrefix"];
 
@@ -69,7 +69,7 @@ impl CreateSnapshot {
         check_id::<Volume>("source_volume_id", source)?;
         let parameters = &request.parameters;
         warn_of_unknown(parameters, &KNOWN);
-        check_cluster(parameters, source)?;
+        check_cluster(parameters, source, "VolumeSnapshotClass")?;
         let name_prefix = optional(parameters, "snapshotNamePrefix")?;
         if let Some(prefix) = name_prefix {
             check_prefix("snapshotNamePrefix", prefix, MAX_PREFIX)?;
@@ -94,8 +94,13 @@ impl CreateSnapshot {
     }
 }
 
-/// The cluster is the one of the volume; the parameter may say so, as it had to for ceph-csi.
-fn check_cluster(parameters: &BTreeMap<String, String>, source: &str) -> Result<(), Error> {
+/// The cluster is the one of the volume; the parameter, of an object of `class`, may say so, as it had to
+/// for ceph-csi.
+pub(super) fn check_cluster(
+    parameters: &BTreeMap<String, String>,
+    source: &str,
+    class: &str,
+) -> Result<(), Error> {
     let given = optional(parameters, "clusterID")?;
     let (Some(given), Ok(volume)) = (given, VolumeId::decode(source)) else {
         return Ok(());
@@ -104,7 +109,7 @@ fn check_cluster(parameters: &BTreeMap<String, String>, source: &str) -> Result<
         return Ok(());
     }
     let why = format!(
-        "is `{given}`, but the volume `{source}` is in `{}`; use a VolumeSnapshotClass of that cluster, \
+        "is `{given}`, but the volume `{source}` is in `{}`; use a {class} of that cluster, \
          or one without clusterID",
         volume.cluster_id()
     );

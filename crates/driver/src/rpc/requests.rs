@@ -86,6 +86,26 @@ rpc!(
 );
 
 rpc!(
+    GroupControllerGetCapabilitiesRequest => GroupControllerGetCapabilitiesResponse,
+    "/csi.v1.GroupController/GroupControllerGetCapabilities", |_| "", |_| None
+);
+rpc!(
+    CreateVolumeGroupSnapshotRequest => CreateVolumeGroupSnapshotResponse,
+    "/csi.v1.GroupController/CreateVolumeGroupSnapshot",
+    |request| &request.name, |request| exclusive(Key::GroupName, &request.name)
+);
+rpc!(
+    DeleteVolumeGroupSnapshotRequest => DeleteVolumeGroupSnapshotResponse,
+    "/csi.v1.GroupController/DeleteVolumeGroupSnapshot",
+    |request| &request.group_snapshot_id, |request| exclusive(Key::Group, &request.group_snapshot_id)
+);
+rpc!(
+    GetVolumeGroupSnapshotRequest => GetVolumeGroupSnapshotResponse,
+    "/csi.v1.GroupController/GetVolumeGroupSnapshot",
+    |request| &request.group_snapshot_id, |_| None
+);
+
+rpc!(
     NodeStageVolumeRequest => NodeStageVolumeResponse, "/csi.v1.Node/NodeStageVolume",
     |request| &request.volume_id, |request| exclusive(Key::StagedVolume, &request.volume_id)
 );

@@ -36,7 +36,7 @@ pub(crate) fn run(report: &mut Report) {
             &format!("GetPluginCapabilities: {name}"),
             lab,
             Served,
-            "2",
+            "3",
             || {
                 let request = Request::new(GetPluginCapabilitiesRequest {});
                 let answer = lab.run(lab.identity.get_plugin_capabilities(request));

@@ -178,8 +178,10 @@ impl Lab {
     pub(crate) fn expect_empty(&self, when: &str) {
         assert_eq!(self.subvolumes(), Vec::<String>::new(), "subvolumes {when}");
         let mut journal = self.journal();
-        let directory =
-            |object: &str| object.starts_with("csi.volumes.") || object.starts_with("csi.snaps.");
+        let directory = |object: &str| {
+            let directories = ["csi.volumes.", "csi.snaps.", "csi.groups."];
+            directories.iter().any(|name| object.starts_with(name))
+        };
         journal.retain(|object, keys| !(directory(object) && keys.is_empty()));
         assert!(journal.is_empty(), "journal {when}: {journal:#?}");
     }

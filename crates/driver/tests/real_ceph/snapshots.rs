@@ -179,10 +179,10 @@ async fn metadata_follows(lab: &Lab, subvolume: &str) {
 }
 
 /// Resets what a test has set, also when it fails.
-struct Limit;
+pub(crate) struct Limit;
 
 impl Limit {
-    fn set(limit: u32) -> Self {
+    pub(crate) fn set(limit: u32) -> Self {
         let limit = limit.to_string();
         run(
             "ceph",

@@ -11,13 +11,14 @@ use ceph::fault::Faults;
 use ceph::memory::Memory;
 use ceph::{Cluster, Connect, Context, Identity, Pool, WriteOp, WriteStep};
 use csi_proto::v1::controller_server::Controller as _;
+use csi_proto::v1::group_controller_server::GroupController as _;
 use csi_proto::v1::volume_capability::access_mode::Mode;
 use csi_proto::v1::volume_capability::{AccessMode, AccessType, MountVolume};
 use csi_proto::v1::volume_content_source::{SnapshotSource, Type, VolumeSource};
 use csi_proto::v1::{self as csi, VolumeCapability};
 use spirula::backend::Backend;
 use spirula::config::Config;
-use spirula::controller::{Controller, Service, Settings};
+use spirula::controller::{Controller, GroupService, Service, Settings};
 use spirula::journal::Source;
 use spirula::own_credentials::OwnCredentials;
 use spirula::rpc::{Frame, Limits};
@@ -38,6 +39,7 @@ pub(crate) struct World {
 /// One process: a controller with a runtime of its own.
 pub(crate) struct Process {
     service: Service,
+    groups: GroupService,
     controller: Arc<Controller>,
     runtime: tokio::runtime::Runtime,
     pub(crate) faults: Faults,
@@ -52,6 +54,13 @@ impl Connect for MemoryConnect {
         Ok(self.1.wrap(self.0.client()))
     }
 }
+
+/// What is left of the journal when nothing is in it.
+const DIRECTORIES: [&str; 3] = [
+    "csi.volumes.default",
+    "csi.snaps.default",
+    "csi.groups.default",
+];
 
 impl World {
     /// A cluster `c1` with the file system `cephfs` and the group `csi`.
@@ -109,10 +118,13 @@ impl World {
             longest: Duration::from_secs(20),
             slow: None,
         };
-        let service = Service::new(Arc::clone(&controller), Arc::new(Frame::new(limits)));
+        let frame = Arc::new(Frame::new(limits));
+        let groups = GroupService::new(Arc::clone(&controller), Arc::clone(&frame));
+        let service = Service::new(Arc::clone(&controller), frame);
         drop(entered);
         Process {
             service,
+            groups,
             controller,
             runtime,
             faults,
@@ -131,7 +143,7 @@ impl World {
                 .keys()
                 .map(|key| format!("{} key {key}", object.name));
             left.extend(keys);
-            if !["csi.volumes.default", "csi.snaps.default"].contains(&&*object.name) {
+            if !DIRECTORIES.contains(&&*object.name) {
                 left.push(format!("object {}", object.name));
             }
         }
@@ -303,6 +315,63 @@ impl Process {
         self.call(|service| async move { service.get_snapshot(Request::new(request)).await })
     }
 
+    /// Makes a group snapshot.
+    pub(crate) fn group(&self, name: &str, volumes: &[&str]) -> End<csi::VolumeGroupSnapshot> {
+        self.group_within(Duration::from_secs(20), name, volumes)
+    }
+
+    /// Makes a group snapshot for somebody who waits so long.
+    pub(crate) fn group_within(
+        &self,
+        limit: Duration,
+        name: &str,
+        volumes: &[&str],
+    ) -> End<csi::VolumeGroupSnapshot> {
+        let mut request = Request::new(group_request(name, volumes));
+        request.set_timeout(limit);
+        let groups = self.groups.clone();
+        let end = self.call(|_| async move { groups.create_volume_group_snapshot(request).await });
+        match end {
+            End::Answered(answer) => {
+                End::Answered(answer.map(|answer| answer.group_snapshot.unwrap()))
+            }
+            End::Killed => End::Killed,
+        }
+    }
+
+    /// Deletes a group snapshot, of which these snapshots are known.
+    pub(crate) fn delete_group(
+        &self,
+        id: &str,
+        snapshots: &[&str],
+    ) -> End<csi::DeleteVolumeGroupSnapshotResponse> {
+        let request = csi::DeleteVolumeGroupSnapshotRequest {
+            group_snapshot_id: id.to_owned(),
+            snapshot_ids: snapshots.iter().map(|&id| id.to_owned()).collect(),
+            secrets: secrets(),
+        };
+        let groups = self.groups.clone();
+        self.call(|_| async move {
+            groups
+                .delete_volume_group_snapshot(Request::new(request))
+                .await
+        })
+    }
+
+    pub(crate) fn get_group(&self, id: &str) -> End<csi::GetVolumeGroupSnapshotResponse> {
+        let request = csi::GetVolumeGroupSnapshotRequest {
+            group_snapshot_id: id.to_owned(),
+            snapshot_ids: Vec::new(),
+            secrets: secrets(),
+        };
+        let groups = self.groups.clone();
+        self.call(|_| async move {
+            groups
+                .get_volume_group_snapshot(Request::new(request))
+                .await
+        })
+    }
+
     pub(crate) fn validate(&self, volume_id: &str) -> End<csi::ValidateVolumeCapabilitiesResponse> {
         let request = csi::ValidateVolumeCapabilitiesRequest {
             volume_id: volume_id.to_owned(),
@@ -405,6 +474,18 @@ pub(crate) fn show_request(name: &str, gib: i64, snapshot: &str) -> csi::CreateV
     csi::CreateVolumeRequest {
         volume_capabilities: vec![mount_capability(Mode::MultiNodeReaderOnly)],
         ..copy_request(name, gib, &Source::Snapshot(snapshot.to_owned()))
+    }
+}
+
+pub(crate) fn group_request(name: &str, volumes: &[&str]) -> csi::CreateVolumeGroupSnapshotRequest {
+    let parameters = [("clusterID", "c1"), ("fsName", "cephfs")];
+    csi::CreateVolumeGroupSnapshotRequest {
+        name: name.to_owned(),
+        source_volume_ids: volumes.iter().map(|&id| id.to_owned()).collect(),
+        parameters: parameters
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+        secrets: secrets(),
     }
 }
 

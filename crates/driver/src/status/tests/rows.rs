@@ -282,6 +282,54 @@ pub(super) fn volumes() -> Vec<Row> {
             "snapshot `s` does not exist: the journal does not know it",
         ),
         (
+            Error::NoGroupSnapshot {
+                id: "g".to_owned(),
+                why: "the journal does not know it".to_owned(),
+            },
+            Code::NotFound,
+            "group snapshot `g` does not exist: the journal does not know it",
+        ),
+        (
+            Error::OtherMembers {
+                name: "n".to_owned(),
+                id: "g".to_owned(),
+                members: vec!["a".to_owned(), "b".to_owned()],
+                asked: vec!["a".to_owned()],
+            },
+            Code::AlreadyExists,
+            "group snapshot `n` exists already, with the id `g`, of the volumes `a`, `b` and not of `a`; \
+             delete it or ask by another name",
+        ),
+        (
+            Error::GroupIncomplete {
+                id: "g".to_owned(),
+                missing: vec!["s".to_owned()],
+            },
+            Code::FailedPrecondition,
+            "group snapshot `g` is not complete any more, because these snapshots of it were deleted: \
+             `s`; delete it and ask by another name",
+        ),
+        (
+            Error::GroupInUse {
+                id: "g".to_owned(),
+                of: vec!["s (a, b)".to_owned(), "t (c)".to_owned()],
+            },
+            Code::FailedPrecondition,
+            "group snapshot `g` cannot be deleted yet, because volumes are being made of s (a, b), t (c); \
+             wait until they are complete, or delete them",
+        ),
+        (
+            Error::NoQuiesce(ceph::Error::answered(
+                "mgr command `fs quiesce`",
+                22,
+                "No handler found for 'fs quiesce'",
+            )),
+            Code::FailedPrecondition,
+            "mgr command `fs quiesce`: not known to this Ceph release (errno 22): No handler found for \
+             'fs quiesce'; a group snapshot needs the writes to all its volumes held back, which Ceph can \
+             do since 19.2 (Squid): upgrade Ceph, or take a snapshot of each volume",
+        ),
+        (
             Error::Unfinished {
                 name: "pvc-1".to_owned(),
                 of: Source::Snapshot("s".to_owned()),
