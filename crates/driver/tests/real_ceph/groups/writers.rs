@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use csi_proto::v1 as csi;
 use tempfile::TempDir;
 
-use crate::lab::{Lab, run};
+use crate::lab::Lab;
 
 const COUNTER: &str = "counter";
 
@@ -91,14 +91,6 @@ impl Writers {
         started.elapsed()
     }
 
-    /// Stops the client of the first volume, or lets it go on.
-    pub(super) fn signal_client(&self, signal: &str) {
-        run(
-            "kill",
-            &["-s", signal, &self.mounts[0].client.id().to_string()],
-        );
-    }
-
     /// Ends the application, so that nothing is left to be written to the snapshots.
     pub(super) fn finish(mut self) -> Finished {
         self.end();
@@ -107,8 +99,6 @@ impl Writers {
 
     fn end(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
-        // A test that fails may leave it stopped, and the application waiting for it.
-        self.signal_client("CONT");
         if let Some(thread) = self.thread.take() {
             let ended = thread.join();
             assert!(ended.is_ok() || std::thread::panicking(), "a write failed");
