@@ -15,14 +15,16 @@ mod format;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ceph::{Cluster, Context, ErrorKind, Object, ReadOp, WriteOp, WriteStep};
 
 use self::format::Reference;
 
-/// Lost races against other writers of the same object, before we give up.
-const ATTEMPTS: usize = 100;
+/// Who has lost a race waits before the next one, the longer the more it has lost, up to this.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The references of one file system.
 #[derive(Clone, Debug)]
@@ -208,7 +210,7 @@ impl RefTracker {
         decide: impl Fn(&Object, Option<State>) -> Result<(Option<WriteOp>, Held), Error> + Send + Sync,
     ) -> Result<Held, Error> {
         let object = self.object(snapshot);
-        for _ in 0..ATTEMPTS {
+        for lost in 1.. {
             let state = self.read(cx, &object, keys).await?;
             let (write, held) = decide(&object, state)?;
             let Some(write) = write else {
@@ -219,6 +221,11 @@ impl RefTracker {
                 Err(error) if lost_race(error.kind) => {}
                 Err(error) => return Err(error.into()),
             }
+            let pause = pause(lost);
+            if cx.remaining() < pause {
+                break;
+            }
+            tokio::time::sleep(pause).await;
         }
         Err(Error::Contended(object.name))
     }
@@ -250,6 +257,13 @@ impl RefTracker {
             name: format::object(snapshot),
         }
     }
+}
+
+/// How long to wait after so many lost races; by chance, as others have lost the same one.
+fn pause(lost: u32) -> Duration {
+    let longest = LONGEST_PAUSE.min(Duration::from_millis(1) * lost);
+    let chance = RandomState::new().hash_one(lost) % 1024;
+    longest * u32::try_from(chance).unwrap_or_default() / 1024
 }
 
 impl State {

@@ -54,7 +54,7 @@ impl Lab {
 }
 
 fn cx() -> Context {
-    Context::with_timeout(Duration::from_secs(10))
+    Context::with_timeout(Duration::from_mins(1))
 }
 
 /// What the object has: the count's bytes, and the references.
