@@ -6,12 +6,16 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use spirula::cli::{self, Command, DriverSettings, Environment, Role, Settings};
+use spirula::mount::role;
 use spirula::{liveness, logging, pid_limit, registrar, server, shutdown};
 
 /// Enough for requests that mostly wait; blocking calls have threads of their own.
 const WORKERS: usize = 2;
 
 fn main() -> ExitCode {
+    if let Some(code) = role::play(std::env::args_os()) {
+        return code;
+    }
     let environment = Environment::read(|name| std::env::var_os(name));
     match cli::parse(std::env::args_os(), &environment) {
         Ok(Command::Print(text)) => match io::stdout().write_all(text.as_bytes()) {

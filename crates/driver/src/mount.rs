@@ -17,14 +17,17 @@ mod kernel;
 mod key_file;
 pub mod keyring;
 mod linux;
+mod liveness;
 pub mod memory;
 mod monitors;
 mod mounter;
+mod namespaces;
 mod net_namespace;
 mod options;
 mod path;
 mod place;
 mod probe;
+pub mod role;
 mod snapshot;
 mod stats;
 mod table;
@@ -42,9 +45,11 @@ use crate::ceph_conf;
 pub use cephfs::{CephFs, Serving};
 pub use command::Error as CommandError;
 pub use failure::{Cause, Failure};
-pub use fuse::Fuse;
+pub use fuse::{CgroupSettings, Fuse};
 pub use kernel::Kernel;
+pub use keyring::{Error as KeyringError, Keyring};
 pub use linux::Linux;
+pub use liveness::Liveness;
 pub use mounter::{Fallback, Mounter, MounterKind, UnknownMounter};
 pub use net_namespace::NetNamespaceError;
 pub use options::{Access, MountFlags, MountOptions, OptionSources};
@@ -122,6 +127,19 @@ pub trait Mounts: Send + Sync + std::fmt::Debug {
 
     /// Space and files of the file system at `path`; errors as for [`Mounts::probe`].
     async fn usage(&self, cx: &Context, path: &Path) -> Result<Usage, Error>;
+
+    /// How the client of `at` is, found out without asking the mount.
+    async fn liveness(&self, cx: &Context, at: &Mount) -> Result<Liveness, Error>;
+
+    /// Shows the mount `fresh` in other mount namespaces than ours, in place of the mounts of the dead
+    /// superblocks `dead`, each with the options of the dead one. Those of containers that end meanwhile
+    /// are left out.
+    async fn replace_elsewhere(
+        &self,
+        cx: &Context,
+        dead: &[String],
+        fresh: &Mount,
+    ) -> Result<(), Error>;
 
     /// Whether this node can mount at all; errors name what is missing.
     async fn check(&self, cx: &Context) -> Result<(), Error>;
@@ -234,6 +252,19 @@ pub enum Error {
     /// A program did not run to its end.
     #[error(transparent)]
     Command(#[from] CommandError),
+    /// A dead mount could not be replaced where another process sees it.
+    #[error(
+        "cannot replace the dead mount at `{}` of process {process}, which runs on without the volume: \
+         {why}", path.display()
+    )]
+    Replace {
+        /// One of the processes that see it.
+        process: i32,
+        /// Where they see it.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// The client could not mount.
     #[error(transparent)]
     Failure(#[from] Box<Failure>),

@@ -14,6 +14,7 @@ mod path_error;
 mod place;
 mod publish_volume;
 mod read_affinity;
+mod recovery;
 mod source;
 mod stage_volume;
 mod storage_health;
@@ -26,14 +27,18 @@ mod volume_health;
 mod volume_stats;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use csi_proto::v1::{self as csi, node_server};
 use tonic::{Request, Response, Status};
 
+use self::condition::Sick;
 use self::known::Known;
 pub use self::labels::{Labels, LabelsError};
 pub use self::path_error::PathError;
+pub use self::recovery::record::Records;
+pub use self::recovery::{Recovery, watch};
 use crate::backend::Backend;
 use crate::mount::Mounts;
 use crate::rpc::Frame;
@@ -54,6 +59,8 @@ pub struct Settings {
     pub topology: BTreeMap<String, String>,
     /// `--crush-location-labels`: for clusters without labels of their own in config.json.
     pub crush_location_labels: Vec<String>,
+    /// `--mountinfo-dir`: where ceph-csi's node plugin keeps records of its FUSE mounts, if it was here.
+    pub mountinfo_dir: Option<PathBuf>,
 }
 
 /// The state of the node service.
@@ -64,6 +71,8 @@ pub struct Node {
     mounts: Arc<dyn Mounts>,
     labels: Labels,
     known: Known,
+    recovery: Recovery,
+    sick: Sick,
 }
 
 /// The gRPC face of a [`Node`].
@@ -83,6 +92,8 @@ impl Node {
             mounts,
             labels: Labels::default(),
             known: Known::default(),
+            recovery: Recovery::new(Records::in_memory(), false),
+            sick: Sick::default(),
         }
     }
 
@@ -90,6 +101,12 @@ impl Node {
     #[must_use]
     pub fn with_labels(self, labels: Labels) -> Self {
         Self { labels, ..self }
+    }
+
+    /// Recovers volumes as `recovery` says, while [`watch`] looks after them.
+    #[must_use]
+    pub fn with_recovery(self, recovery: Recovery) -> Self {
+        Self { recovery, ..self }
     }
 }
 

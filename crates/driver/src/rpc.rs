@@ -109,6 +109,36 @@ impl Frame {
         }
     }
 
+    /// Does what nobody has asked for as if it were a request: with a number in the log, a task, and a
+    /// deadline, and keeping requests from `key` meanwhile.
+    ///
+    /// # Errors
+    /// Those of `run`, and of [`Operations::run`].
+    pub async fn background<T, F>(
+        &self,
+        what: &'static str,
+        subject: &str,
+        key: Key,
+        longest: Duration,
+        run: impl FnOnce(Context, Held) -> F,
+    ) -> Result<T, Arc<Error>>
+    where
+        T: Clone + Send + Sync + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let id = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let span = tracing::info_span!("rpc", id, req_id = subject, method = what);
+        let cx = Context::with_timeout(longest);
+        let call = Call {
+            rpc: what,
+            subject: subject.to_owned(),
+            key: Some(key),
+            fingerprint: self.hashers.each_ref().map(|hasher| hasher.hash_one(id)),
+        };
+        let operation = self.operations.run(call, &cx, |held| run(cx.clone(), held));
+        operation.instrument(span).await
+    }
+
     /// Waits until no request is in flight, at most for `grace`; names those that still run.
     pub async fn drain(&self, grace: Duration) -> Vec<String> {
         self.operations.drain(grace).await

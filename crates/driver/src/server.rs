@@ -30,7 +30,7 @@ use crate::identity;
 use crate::kubernetes::Api;
 use crate::liveness;
 use crate::mount::{Fuse, Kernel, Linux, Mounter};
-use crate::node::{self, Labels, Node, topology};
+use crate::node::{self, Labels, Node, Records, Recovery, topology};
 use crate::own_credentials::OwnCredentials;
 use crate::registrar::{self, Registrar};
 use crate::rpc::{Frame, Limits};
@@ -102,8 +102,7 @@ pub async fn serve(settings: DriverSettings, shutdown: CancellationToken) -> Res
         Some(settings) => Some(make_node(settings, &common, backend, conf).await?),
         None => None,
     };
-    let node_service =
-        node.map(|node| NodeServer::new(node::Service::new(Arc::new(node), Arc::clone(&frame))));
+    let node_service = node.map(|node| node_service(node, &frame, &shutdown));
     let router = Server::builder()
         .add_service(IdentityServer::new(identity))
         .add_optional_service(controller_service)
@@ -188,11 +187,15 @@ async fn make_node(
     common: &CommonSettings,
     backend: Arc<Backend>,
     conf: Arc<CephConf>,
-) -> Result<Node, Error> {
+) -> Result<Arc<Node>, Error> {
+    // Two drivers on one node, of different names or sockets, keep apart.
+    let records = format!("spirula {} {}", common.driver_name, common.endpoint);
+    let recovery = Recovery::new(Records::in_keyring(records), settings.heal_running_pods);
+    let fuse = Fuse::new(settings.fuse_binary, conf).with_cgroups(settings.fuse_cgroups);
     // The preferred one first, as in the original.
     let mounters: Vec<Box<dyn Mounter>> = vec![
         Box::new(Kernel::new(settings.force_kernel_client)),
-        Box::new(Fuse::new(settings.fuse_binary, conf)),
+        Box::new(fuse),
     ];
     let labels = Labels::new(&common.node_id, common.kubernetes.clone().map(Api::new));
     let topology = topology::find(&labels, &settings.domain_labels, &common.driver_name).await?;
@@ -203,9 +206,22 @@ async fn make_node(
         volume_mount_group: settings.volume_mount_group,
         topology,
         crush_location_labels: settings.crush_location_labels,
+        mountinfo_dir: settings.mountinfo_dir,
     };
     let mounts = Arc::new(Linux::new(mounters));
-    Ok(Node::new(settings, backend, mounts).with_labels(labels))
+    let node = Node::new(settings, backend, mounts).with_labels(labels);
+    Ok(Arc::new(node.with_recovery(recovery)))
+}
+
+/// The node's service, and what looks after its volumes until `shutdown`.
+fn node_service(
+    node: Arc<Node>,
+    frame: &Arc<Frame>,
+    shutdown: &CancellationToken,
+) -> NodeServer<node::Service> {
+    let watch = node::watch(Arc::clone(&node), Arc::clone(frame), shutdown.clone());
+    tokio::spawn(watch);
+    NodeServer::new(node::Service::new(node, Arc::clone(frame)))
 }
 
 /// Lets what runs end, and the metadata that is pending be set, at most for `grace`.

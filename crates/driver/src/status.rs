@@ -131,6 +131,7 @@ fn of_mount(error: &mount::Error) -> Code {
         mount::Error::Failure(failure) => of_failure(failure.cause),
         mount::Error::Call { .. }
         | mount::Error::Dead { .. }
+        | mount::Error::Replace { .. }
         | mount::Error::Table(_)
         | mount::Error::Command(CommandError::Start { .. } | CommandError::Wait { .. }) => {
             Code::Internal

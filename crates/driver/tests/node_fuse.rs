@@ -17,10 +17,16 @@ mod key;
 mod lab;
 #[path = "node_fuse/life.rs"]
 mod life;
+#[path = "node_fuse/plugin.rs"]
+mod plugin;
+#[path = "node_fuse/recovery.rs"]
+mod recovery;
 #[path = "node_fuse/refused.rs"]
 mod refused;
 #[path = "node_fuse/shallow.rs"]
 mod shallow;
+#[path = "node_fuse/survival.rs"]
+mod survival;
 
 use lab::{Lab, processes_of, runtime};
 

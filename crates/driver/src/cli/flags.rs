@@ -66,6 +66,10 @@ pub(super) struct Flags {
     pub(super) rpc_timeout: Duration,
     pub(super) shutdown_grace: Duration,
     pub(super) fuse_binary: String,
+    pub(super) fuse_cgroup: String,
+    pub(super) fuse_memory_limit: i64,
+    pub(super) heal_running_pods: bool,
+    pub(super) mountinfo_dir: String,
 }
 
 impl Default for Flags {
@@ -126,6 +130,10 @@ impl Default for Flags {
             rpc_timeout: Duration::from_mins(2),
             shutdown_grace: Duration::from_secs(30),
             fuse_binary: "ceph-fuse".to_owned(),
+            fuse_cgroup: "spirula".to_owned(),
+            fuse_memory_limit: 0,
+            heal_running_pods: false,
+            mountinfo_dir: "/csi/mountinfo".to_owned(),
         }
     }
 }

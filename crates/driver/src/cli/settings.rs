@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use super::flags::Flags;
 use super::{Endpoint, Environment, Error};
+use crate::mount::CgroupSettings;
 use crate::{kubernetes, logging};
-use check::{driver_name, longer_than_zero, metrics_path, some};
+use check::{driver_name, longer_than_zero, mebibytes, metrics_path, some};
 pub use registration::{RegistrarSettings, RegistrationSettings};
 
 const CEPHFS_DRIVER: &str = "cephfs.csi.ceph.com";
@@ -98,6 +99,12 @@ pub struct ControllerSettings {
 pub struct NodeSettings {
     /// The ceph-fuse program; a name without `/` is looked up in `PATH`.
     pub fuse_binary: PathBuf,
+    /// Where the cgroups of FUSE daemons are.
+    pub fuse_cgroups: CgroupSettings,
+    /// Whether running containers get new mounts in place of dead ones.
+    pub heal_running_pods: bool,
+    /// Where the original keeps records of FUSE mounts.
+    pub mountinfo_dir: Option<PathBuf>,
     /// Options for ceph-fuse where config.json has none, comma-separated.
     pub fuse_mount_options: Option<String>,
     /// Options for the kernel client where config.json has none, comma-separated.
@@ -215,6 +222,12 @@ impl NodeSettings {
     fn new(flags: &Flags) -> Result<Self, Error> {
         Ok(Self {
             fuse_binary: flags.fuse_binary.clone().into(),
+            fuse_cgroups: CgroupSettings {
+                parent: check::cgroup(&flags.fuse_cgroup)?,
+                memory: mebibytes("fuse-memory-limit", flags.fuse_memory_limit)?,
+            },
+            heal_running_pods: flags.heal_running_pods,
+            mountinfo_dir: some(&flags.mountinfo_dir).map(PathBuf::from),
             fuse_mount_options: some(&flags.fuse_mount_options),
             kernel_mount_options: some(&flags.kernel_mount_options),
             force_kernel_client: flags.force_kernel_client,
@@ -257,7 +270,7 @@ fn log_target(flags: &Flags) -> Result<logging::Target, Error> {
     }
     Ok(logging::Target::File {
         path: file,
-        max_bytes: check::mebibytes("log_file_max_size", flags.log_file_max_size)?,
+        max_bytes: mebibytes("log_file_max_size", flags.log_file_max_size)?,
         stderr_from: if flags.also_log_to_stderr {
             logging::Severity::Info
         } else {

@@ -161,6 +161,10 @@ pub(super) const GROUPS: &[Group] = &[
         flag("shutdown-grace", Kind::Duration(|f| &mut f.shutdown_grace), "time for running calls to end after SIGTERM"),
         flag("volume-mount-group", Bool(|f| &mut f.volume_mount_group), "take a pod's fsGroup over from the kubelet: the volume's root gets this group, the files in it stay as they are"),
         flag("fuse-binary", Text(|f| &mut f.fuse_binary), "the ceph-fuse program"),
+        flag("fuse-cgroup", Text(|f| &mut f.fuse_cgroup), "cgroup for the cgroups of FUSE daemons, from the root of the host's hierarchies, so that they outlive this container; empty to leave them in the driver's own"),
+        flag("fuse-memory-limit", Number(|f| &mut f.fuse_memory_limit), "MiB of memory that one FUSE daemon may use; 0 for no limit"),
+        flag("heal-running-pods", Bool(|f| &mut f.heal_running_pods), "put the new mount of a volume whose client has died into running containers too"),
+        flag("mountinfo-dir", Text(|f| &mut f.mountinfo_dir), "where ceph-csi keeps records of FUSE mounts, with secrets: they are taken over and removed"),
     ]},
     Group { title: "Accepted for compatibility and ignored", flags: &[
         flag("enableprofiling", Bool(|f| &mut f.enable_profiling), "this driver has no profiling handlers, and says so in the log [ignored]"),

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::kubernetes::{Access, Address};
 use crate::logging::{Format, Severity, Target};
+use crate::mount::CgroupSettings;
 
 fn read(args: &[&str]) -> Result<Command, Error> {
     read_with(args, &Environment::default())
@@ -79,6 +80,12 @@ fn defaults_are_the_originals() {
         found.node,
         Some(NodeSettings {
             fuse_binary: "ceph-fuse".into(),
+            fuse_cgroups: CgroupSettings {
+                parent: Some("spirula".into()),
+                memory: None,
+            },
+            heal_running_pods: false,
+            mountinfo_dir: Some("/csi/mountinfo".into()),
             fuse_mount_options: None,
             kernel_mount_options: None,
             force_kernel_client: false,
@@ -554,6 +561,14 @@ fn bad_values_are_explained() {
         (
             &["--type=cephfs", "--nodeid=n", "--pidlimit=-2"],
             "flag --pidlimit cannot have the value `-2`: only -1 is below 0",
+        ),
+        (
+            &["--type=cephfs", "--nodeid=n", "--fuse-cgroup=/a/../b"],
+            "flag --fuse-cgroup cannot have the value `/a/../b`: it must be a path without `..`",
+        ),
+        (
+            &["--type=cephfs", "--nodeid=n", "--fuse-memory-limit=-1"],
+            "flag --fuse-memory-limit cannot have the value `-1`: it cannot be negative",
         ),
         (
             &["--type=liveness", "--metricspath=/a?b"],

@@ -1,8 +1,8 @@
 //! Running other programs: the one place that does.
 //!
 //! Every child has a deadline and a process group of its own, so that a signal to the driver's group
-//! (Ctrl-C, or a supervisor that kills the group) spares the daemons that serve mounts, and so that a
-//! child that is too late can be killed together with what it has started.
+//! (Ctrl-C, or a supervisor that kills the group) spares it, and so that a child that is too late can be
+//! killed together with what it has started.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -40,6 +40,8 @@ pub(super) struct Program {
     pub(super) stdin: Option<OwnedFd>,
     /// Replaced by `***` wherever the program prints it.
     pub(super) secret: SecretString,
+    /// Whether it makes itself the leader of a session, which a leader of a group could not.
+    pub(super) leads_session: bool,
 }
 
 /// What a program that ended left behind.
@@ -105,8 +107,10 @@ pub(super) async fn run(cx: &Context, program: Program) -> Result<Output, Error>
         .args(&program.arguments)
         .stdin(program.stdin.map_or_else(Stdio::null, Stdio::from))
         .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .process_group(0);
+        .stderr(Stdio::piped());
+    if !program.leads_session {
+        command.process_group(0);
+    }
     let mut child = command.spawn().map_err(|source| Error::Start {
         program: name.clone(),
         source,
@@ -194,6 +198,8 @@ impl Drop for Group {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
             let _ = rustix::process::kill_process_group(group, Signal::KILL);
+            // It leads no group before it has made its session.
+            let _ = rustix::process::kill_process(group, Signal::KILL);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Mounting with ceph-fuse.
 
+mod cgroup;
+mod clients;
 pub(super) mod daemon;
 
 use std::ffi::OsString;
@@ -14,8 +16,13 @@ use tokio::sync::OnceCell;
 
 use super::command::{self, Output, Program};
 use super::failure::{Cause, Failure, Said};
-use super::{CephFs, Error, Mounter, MounterKind, key_file, monitors};
+use super::role::{self, OwnProgram};
+use super::{CephFs, Error, Liveness, Mount, Mounter, MounterKind, helper, key_file, monitors};
 use crate::ceph_conf::CephConf;
+
+pub use cgroup::CgroupSettings;
+use cgroup::Cgroups;
+use clients::Clients;
 
 #[cfg(test)]
 mod tests;
@@ -26,20 +33,47 @@ const CLIENT: &str = "ceph-fuse";
 const VERSION_LIMIT: Duration = Duration::from_secs(5);
 
 /// The mounter that starts one ceph-fuse for each mount.
+///
+/// The daemons are nobody's children, and in no session, process group or cgroup of the driver's: they
+/// serve on while it is stopped, killed or replaced, and the next driver finds them by their command lines.
 #[derive(Debug)]
 pub struct Fuse {
     program: PathBuf,
     conf: Arc<CephConf>,
+    own: OwnProgram,
+    cgroups: Arc<Cgroups>,
+    clients: Arc<Clients>,
     works: OnceCell<()>,
 }
 
 impl Fuse {
     /// `program` is ceph-fuse, `conf` the ceph.conf that the daemons read, written if it is absent.
+    /// The daemons are in cgroups of the driver's until [`Fuse::with_cgroups`] says otherwise.
     pub fn new(program: impl Into<PathBuf>, conf: Arc<CephConf>) -> Self {
         Self {
             program: program.into(),
             conf,
+            own: OwnProgram::default(),
+            cgroups: Arc::new(Cgroups::new(CgroupSettings::default())),
+            clients: Arc::default(),
             works: OnceCell::new(),
+        }
+    }
+
+    /// Starts the daemons through the driver's program `own`, which need not be the running one.
+    #[must_use]
+    pub fn with_own_program(self, own: OwnProgram) -> Self {
+        Self { own, ..self }
+    }
+
+    /// Gives each daemon cgroups of its own, and removes those that daemons have left since.
+    #[must_use]
+    pub fn with_cgroups(self, settings: CgroupSettings) -> Self {
+        let cgroups = Cgroups::new(settings);
+        cgroups.sweep();
+        Self {
+            cgroups: Arc::new(cgroups),
+            ..self
         }
     }
 
@@ -74,7 +108,14 @@ impl Fuse {
         arguments
     }
 
-    fn program(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<Program, Error> {
+    /// What starts the client, in the cgroups `enter`.
+    fn program(
+        &self,
+        cx: &Context,
+        fs: &CephFs,
+        at: &Path,
+        enter: &[PathBuf],
+    ) -> Result<Program, Error> {
         let key = key_file::in_memory(&fs.key).map_err(|source| Error::Call {
             call: "put a key into memory to mount",
             path: at.to_owned(),
@@ -88,12 +129,31 @@ impl Fuse {
             arguments.splice(0..0, [enter, "--".into(), name.into()]);
             name = "nsenter".into();
         }
+        arguments.splice(0..0, role::launch(enter, name));
         Ok(Program {
-            name,
+            name: self.own.path(),
             arguments,
             stdin: Some(key),
             secret: fs.key.clone(),
+            leads_session: true,
         })
+    }
+
+    /// Runs the client until it has become a daemon or failed. Where it cannot enter the cgroups that were
+    /// made for it, it is better off in the driver's than not there.
+    async fn launch(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<Output, Error> {
+        let cgroups = Arc::clone(&self.cgroups);
+        let enter = helper::run(cx, "make cgroups for", at, move || cgroups.make()).await?;
+        let output = command::run(cx, self.program(cx, fs, at, &enter)?).await?;
+        if output.status.code() != Some(role::NOT_ENTERED) {
+            return Ok(output);
+        }
+        tracing::warn!(
+            "the client of `{}` stays in the driver's cgroup and ends with its container: {}",
+            at.display(),
+            output.stderr.trim()
+        );
+        Ok(command::run(cx, self.program(cx, fs, at, &[])?).await?)
     }
 }
 
@@ -115,6 +175,7 @@ impl Mounter for Fuse {
                 arguments: vec!["--version".into()],
                 stdin: None,
                 secret: SecretString::default(),
+                leads_session: false,
             };
             match command::run(&cx, program).await {
                 Ok(output) if output.status.success() => Ok(()),
@@ -125,8 +186,18 @@ impl Mounter for Fuse {
         works.await.err()
     }
 
+    async fn liveness(&self, cx: &Context, at: &Mount) -> Result<Liveness, Error> {
+        let (clients, mount) = (Arc::clone(&self.clients), at.clone());
+        let look = move || clients.liveness(&mount);
+        helper::run(cx, "look for the client of", &at.mount_point, look).await
+    }
+
+    fn retain(&self, mounts: &[Mount]) {
+        self.clients.retain(mounts);
+    }
+
     async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<(), Error> {
-        let Output { status, stderr } = command::run(cx, self.program(cx, fs, at)?).await?;
+        let Output { status, stderr } = self.launch(cx, fs, at).await?;
         if status.success() {
             return Ok(());
         }

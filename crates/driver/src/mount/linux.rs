@@ -11,11 +11,13 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions};
 
 use super::fuse::daemon::{self, Daemon};
+use super::role::{self, OwnProgram, Replace};
 use super::snapshot::NotFound;
 use super::unmount::{self, State};
 use super::{
-    CephFs, Error, Fallback, Mount, MountFlags, MountTable, Mounter, Mounts, Place, Serving,
-    Snapshot, Unmounted, Usage, Users, group, helper, mounter, net_namespace, path, probe, stats,
+    CephFs, Error, Fallback, Liveness, Mount, MountFlags, MountTable, Mounter, MounterKind, Mounts,
+    Place, Serving, Snapshot, Unmounted, Usage, Users, command, group, helper, mounter, namespaces,
+    net_namespace, path, probe, stats,
 };
 
 #[cfg(test)]
@@ -33,6 +35,9 @@ const PROBE: Duration = Duration::from_secs(1);
 /// What is kept of a deadline for clearing up after a mount that failed.
 const CLEAN_UP: Duration = Duration::from_secs(2);
 
+/// How long replacing one mount in another namespace may take.
+const REPLACE: Duration = Duration::from_secs(5);
+
 /// How long the end of a client is watched after its mount has gone. It first gives its
 /// capabilities back, which takes two or three seconds on a healthy cluster.
 const FAREWELL: Duration = Duration::from_mins(1);
@@ -41,6 +46,7 @@ const FAREWELL: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct Linux {
     mounters: Vec<Box<dyn Mounter>>,
+    own: OwnProgram,
     attributes: probe::Probe<()>,
     usage: probe::Probe<Usage>,
 }
@@ -50,9 +56,16 @@ impl Linux {
     pub fn new(mounters: Vec<Box<dyn Mounter>>) -> Self {
         Self {
             mounters,
+            own: OwnProgram::default(),
             attributes: probe::Probe::new("stat", probe::attributes),
             usage: probe::Probe::new("statfs", stats::usage),
         }
+    }
+
+    /// Plays the roles of helpers with the driver's program `own`, which need not be the running one.
+    #[must_use]
+    pub fn with_own_program(self, own: OwnProgram) -> Self {
+        Self { own, ..self }
     }
 
     async fn mount_with(
@@ -73,6 +86,27 @@ impl Linux {
                 at: at.to_owned(),
             }),
         }
+    }
+
+    async fn replace(&self, cx: &Context, replace: &Replace) -> Result<(), Error> {
+        let program = command::Program {
+            name: self.own.path(),
+            arguments: role::replace(replace),
+            stdin: None,
+            secret: secrecy::SecretString::default(),
+            leads_session: false,
+        };
+        let output = command::run(&cx.at_most(REPLACE), program).await?;
+        // That the processes have ended meanwhile is as good.
+        let process = format!("/proc/{}/ns/mnt", replace.process);
+        if output.status.success() || std::fs::read_link(process).is_err() {
+            return Ok(());
+        }
+        Err(Error::Replace {
+            process: replace.process,
+            path: replace.at.clone(),
+            why: output.stderr.trim().to_owned(),
+        })
     }
 
     /// Takes away what a client that was killed at its deadline has mounted.
@@ -104,10 +138,8 @@ impl unmount::Look for Going<'_> {
         if present.is_none_or(|present| present.id != mount.id) {
             return Ok(State::Gone);
         }
-        let probed = linux
-            .attributes
-            .ask(&cx.at_most(PROBE), &mount.mount_point)
-            .await;
+        // A question that is still open counts: it keeps the mount busy, and nobody else may.
+        let probed = linux.probe(&cx.at_most(PROBE), &mount.mount_point).await;
         Ok(match probed {
             Err(Error::Dead { .. } | Error::Hangs { .. }) => State::Broken,
             _ => State::Alive,
@@ -133,7 +165,11 @@ impl Mounts for Linux {
 
     async fn table(&self, cx: &Context) -> Result<MountTable, Error> {
         let content = call(cx, "read", Path::new(MOUNTINFO), |file| std::fs::read(file)).await?;
-        Ok(MountTable::parse(&content)?)
+        let table = MountTable::parse(&content)?;
+        for mounter in &self.mounters {
+            mounter.retain(table.mounts());
+        }
+        Ok(table)
     }
 
     async fn check_dir(&self, cx: &Context, path: &Path) -> Result<(), Error> {
@@ -217,8 +253,10 @@ impl Mounts for Linux {
                 "ending a ceph-fuse that a stage of `{}` left behind before it had mounted",
                 at.display()
             );
-            if let Some(group) = Pid::from_raw(stray.process) {
-                let _ = rustix::process::kill_process_group(group, Signal::KILL);
+            if let Some(process) = Pid::from_raw(stray.process) {
+                let _ = rustix::process::kill_process_group(process, Signal::KILL);
+                // The one that becomes the daemon is in the group of the one that waits for it.
+                let _ = rustix::process::kill_process(process, Signal::KILL);
             }
         }
         // What was killed while it mounted shows in the table only once it is gone.
@@ -296,11 +334,62 @@ impl Mounts for Linux {
     }
 
     async fn probe(&self, cx: &Context, path: &Path) -> Result<(), Error> {
+        // One open question about a mount that hangs is enough, whichever it is.
+        if self.usage.is_open(path) {
+            return self.usage.ask(cx, path).await.map(drop);
+        }
         self.attributes.ask(cx, path).await
     }
 
     async fn usage(&self, cx: &Context, path: &Path) -> Result<Usage, Error> {
+        if self.attributes.is_open(path) {
+            self.attributes.ask(cx, path).await?;
+        }
         self.usage.ask(cx, path).await
+    }
+
+    async fn liveness(&self, cx: &Context, at: &Mount) -> Result<Liveness, Error> {
+        let kind = if at.is_fuse() {
+            MounterKind::Fuse
+        } else {
+            MounterKind::Kernel
+        };
+        match self.mounters.iter().find(|mounter| mounter.kind() == kind) {
+            Some(mounter) => mounter.liveness(cx, at).await,
+            None => Ok(Liveness::Unknown),
+        }
+    }
+
+    async fn replace_elsewhere(
+        &self,
+        cx: &Context,
+        dead: &[String],
+        fresh: &Mount,
+    ) -> Result<(), Error> {
+        let (at, devices) = (&fresh.mount_point, dead.to_vec());
+        let find = move |_: &Path| namespaces::find(&devices);
+        let found = call(cx, "look for dead mounts in the place of", at, find).await?;
+        let mut failed = Ok(());
+        for place in found {
+            let Some(source) = fresh.counterpart(&place.mount) else {
+                continue;
+            };
+            let replace = Replace {
+                process: place.process,
+                source,
+                at: place.mount.mount_point,
+                options: place.mount.flags.text(),
+            };
+            match self.replace(cx, &replace).await {
+                Ok(()) => tracing::info!(
+                    "processes that share the mounts of {} can use `{}` again",
+                    replace.process,
+                    replace.at.display()
+                ),
+                Err(error) => failed = Err(error),
+            }
+        }
+        failed
     }
 
     async fn check(&self, _cx: &Context) -> Result<(), Error> {

@@ -15,8 +15,8 @@ use ceph::Context;
 use ceph::fault::Faults;
 
 use super::{
-    Access, CephFs, Error, Fallback, Mount, MountFlags, MountTable, Mounts, Place, Serving,
-    Snapshot, Unmounted, Usage, Users,
+    Access, CephFs, Error, Fallback, Liveness, Mount, MountFlags, MountTable, Mounts, Place,
+    Serving, Snapshot, Unmounted, Usage, Users,
 };
 
 #[cfg(test)]
@@ -41,6 +41,8 @@ struct State {
     snapshots: BTreeSet<PathBuf>,
     /// Groups that directories were given to, by device.
     groups: BTreeMap<String, u32>,
+    /// Mounts that a running container has copies of, from its own root.
+    elsewhere: Vec<Mount>,
     /// Started, and not mounted yet.
     starting: Vec<PathBuf>,
     fallback: Option<Fallback>,
@@ -60,6 +62,8 @@ pub enum Health {
     Well,
     /// Its process is gone.
     Dead,
+    /// Its cluster has shut it out.
+    Evicted,
     /// It waits for its cluster.
     Hanging,
 }
@@ -107,6 +111,23 @@ impl Memory {
         let mut state = self.lock();
         let device = state.next().to_string();
         state.push(Path::new(at), &device, "tmpfs", MountFlags::NONE);
+    }
+
+    /// Starts a container that has a copy of the mount at `path`.
+    pub fn add_container(&self, path: &str) {
+        let mut state = self.lock();
+        let copy = state.at(Path::new(path)).cloned();
+        state.elsewhere.extend(copy);
+    }
+
+    /// How the clients of the mounts in containers are.
+    pub fn elsewhere(&self) -> Vec<Health> {
+        let state = self.lock();
+        let health = |mount: &Mount| state.clients.get(&mount.device).map(|client| client.health);
+        let mounts = state.elsewhere.iter();
+        mounts
+            .map(|mount| health(mount).unwrap_or(Health::Dead))
+            .collect()
     }
 
     /// Changes the health of the client that serves the mount at `path`, if one does.
@@ -432,8 +453,11 @@ impl Mounts for Memory {
         let path = path.to_owned();
         match self.lock().health_at(&path)? {
             Health::Well => Ok(()),
-            Health::Dead => {
-                let source = io::ErrorKind::NotConnected.into();
+            health @ (Health::Dead | Health::Evicted) => {
+                let source = match health {
+                    Health::Evicted => rustix::io::Errno::SHUTDOWN.into(),
+                    _ => io::ErrorKind::NotConnected.into(),
+                };
                 Err(Error::Dead { path, source })
             }
             Health::Hanging => {
@@ -452,6 +476,34 @@ impl Mounts for Memory {
             used_inodes: 2,
             total_inodes: None,
         })
+    }
+
+    async fn liveness(&self, _cx: &Context, at: &Mount) -> Result<Liveness, Error> {
+        let state = self.lock();
+        Ok(
+            match state.clients.get(&at.device).map(|client| client.health) {
+                Some(Health::Well | Health::Hanging) => Liveness::Alive,
+                Some(Health::Evicted) => Liveness::Unknown,
+                Some(Health::Dead) | None => Liveness::Dead("it was killed".to_owned()),
+            },
+        )
+    }
+
+    async fn replace_elsewhere(
+        &self,
+        cx: &Context,
+        dead: &[String],
+        fresh: &Mount,
+    ) -> Result<(), Error> {
+        self.step(cx, "replace elsewhere", &fresh.mount_point, |state| {
+            for mount in &mut state.elsewhere {
+                if dead.contains(&mount.device) {
+                    mount.device.clone_from(&fresh.device);
+                }
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn check(&self, _cx: &Context) -> Result<(), Error> {

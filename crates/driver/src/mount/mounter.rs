@@ -7,7 +7,7 @@ use std::str::FromStr;
 use async_trait::async_trait;
 use ceph::Context;
 
-use super::{CephFs, Error};
+use super::{CephFs, Error, Liveness, Mount};
 
 /// Which client mounts a volume: the `mounter` parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,14 @@ pub trait Mounter: Send + Sync + fmt::Debug {
 
     /// What it lacks on this node, `None` if it can be used.
     async fn lacks(&self) -> Option<String>;
+
+    /// How the client of the mount `at` is, found out without asking the mount.
+    async fn liveness(&self, _cx: &Context, _at: &Mount) -> Result<Liveness, Error> {
+        Ok(Liveness::Unknown)
+    }
+
+    /// What was remembered of mounts other than these can be forgotten.
+    fn retain(&self, _mounts: &[Mount]) {}
 
     /// Mounts `fs` at the directory `at`. When it returns an error it has cleaned up after itself,
     /// but for what the kernel still shows as mounted, which the caller takes away.

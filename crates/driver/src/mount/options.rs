@@ -165,6 +165,12 @@ impl MountFlags {
         self.0.contains(Flags::RDONLY)
     }
 
+    /// As mountinfo writes them.
+    pub fn text(self) -> String {
+        let names = NAMES.iter().filter(|(_, flag)| self.0.contains(*flag));
+        names.map(|(name, _)| *name).collect::<Vec<_>>().join(",")
+    }
+
     /// For the syscall.
     pub(super) fn bits(self) -> Flags {
         self.0

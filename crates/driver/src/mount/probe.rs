@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use ceph::Context;
-use rustix::fs::{AtFlags, CWD, StatxFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, StatxFlags};
 use rustix::io::Errno;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
@@ -68,6 +69,12 @@ impl<T: Clone + Send + Sync + 'static> Probe<T> {
         }
     }
 
+    /// Whether a question about `path` is open.
+    pub(super) fn is_open(&self, path: &Path) -> bool {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.contains_key(path)
+    }
+
     /// The open question about `path`, or a new one.
     fn question(&self, path: &Path) -> Result<Question<T>, Error> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,9 +113,25 @@ impl<T: Clone + Send + Sync + 'static> Probe<T> {
 }
 
 /// Asks for the attributes of the root directory, not taking old ones for an answer.
+///
+/// A ceph-fuse that its cluster has shut out says of them that there is no such file, and the truth only
+/// of the directory's entries.
 pub(super) fn attributes(path: &Path) -> Result<(), Errno> {
     let flags = AtFlags::STATX_FORCE_SYNC | AtFlags::SYMLINK_NOFOLLOW;
-    rustix::fs::statx(CWD, path, flags, StatxFlags::MODE).map(drop)
+    match rustix::fs::statx(CWD, path, flags, StatxFlags::MODE) {
+        Err(Errno::NOENT) => entries(path),
+        other => other.map(drop),
+    }
+}
+
+fn entries(path: &Path) -> Result<(), Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(path, flags, Mode::empty())?;
+    let mut buffer = [MaybeUninit::uninit(); 1024];
+    match RawDir::new(directory, &mut buffer).next() {
+        Some(Err(errno)) => Err(errno),
+        _ => Ok(()),
+    }
 }
 
 /// Errors that every access to a mount gives whose client is gone, was evicted or was aborted. Access

@@ -136,6 +136,16 @@ impl Mount {
         self.fs_type == "fuse.ceph-fuse"
     }
 
+    /// Where this mount shows the directory that `other`, a mount of the same volume, shows: `None` if it
+    /// does not.
+    pub fn counterpart(&self, other: &Self) -> Option<PathBuf> {
+        let below = other.root.strip_prefix(&self.root).ok()?;
+        if below.as_os_str().is_empty() {
+            return Some(self.mount_point.clone());
+        }
+        Some(self.mount_point.join(below))
+    }
+
     /// Whether nothing can be written through this mount.
     pub fn read_only(&self) -> bool {
         self.flags.read_only() || self.read_only_superblock

@@ -2,11 +2,14 @@
 //!
 //! The reasons are part of the driver's interface: they do not change between releases.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ceph::Context;
 use csi_proto::v1::VolumeHealthErrorType;
+use jiff::Timestamp;
 
 use super::Node;
 use crate::ailment::Ailment;
@@ -49,28 +52,65 @@ impl Node {
         }
         let usage = self.mounts.usage(&cx.at_most(PATIENCE), &place.path).await;
         Ok(Some(match usage {
-            Ok(usage) => Condition::Healthy(usage),
-            Err(error) => Condition::Abnormal(ailment(&error)),
+            Ok(usage) => {
+                self.sick.recovered(&place.path);
+                Condition::Healthy(usage)
+            }
+            Err(error) => {
+                let reason = reason(&error);
+                let since = self.sick.since(&place.path, reason);
+                Condition::Abnormal(ailment(reason, &error, since))
+            }
         }))
     }
 }
 
-fn ailment(error: &mount::Error) -> Ailment {
-    let (reason, cure) = match error {
-        mount::Error::Dead { .. } => (
-            MOUNT_DEAD,
-            "; delete the pods that use the volume on this node, so that it is mounted anew",
-        ),
-        mount::Error::Hangs { .. } => (
-            MOUNT_NOT_RESPONDING,
-            "; it recovers by itself once the cluster answers",
-        ),
-        _ => (MOUNT_FAILING, ""),
+/// Since when which mount is found to be sick, and with what.
+#[derive(Debug, Default)]
+pub(super) struct Sick(Mutex<HashMap<PathBuf, (&'static str, Timestamp)>>);
+
+impl Sick {
+    /// Since when `path` has this ailment: now, if it has not been seen before.
+    fn since(&self, path: &Path, reason: &'static str) -> Timestamp {
+        let mut sick = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = (reason, Timestamp::now());
+        let entry = sick.entry(path.to_owned()).or_insert(now);
+        if entry.0 != reason {
+            *entry = now;
+        }
+        entry.1
+    }
+
+    /// The mount is well, or gone.
+    pub(super) fn recovered(&self, path: &Path) {
+        let mut sick = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sick.remove(path);
+    }
+}
+
+fn reason(error: &mount::Error) -> &'static str {
+    match error {
+        mount::Error::Dead { .. } => MOUNT_DEAD,
+        mount::Error::Hangs { .. } => MOUNT_NOT_RESPONDING,
+        _ => MOUNT_FAILING,
+    }
+}
+
+fn ailment(reason: &'static str, error: &mount::Error, since: Timestamp) -> Ailment {
+    let cure = match reason {
+        MOUNT_DEAD => {
+            "the driver mounts it anew by itself if it knows how; running containers have to be restarted, \
+             unless --heal-running-pods is set"
+        }
+        MOUNT_NOT_RESPONDING => {
+            "it recovers by itself once the cluster answers; until then the node can be drained all the same"
+        }
+        _ => "the log of the driver on this node says more",
     };
     let source = std::error::Error::source(error).map_or_else(String::new, |e| format!(" ({e})"));
     Ailment {
         status: VolumeHealthErrorType::Inaccessible,
         reason,
-        message: format!("{error}{source}{cure}"),
+        message: format!("{reason}: {error}{source}, since {since:.0}; {cure}"),
     }
 }

@@ -26,7 +26,7 @@ use ceph::Context;
 use csi_proto::v1::{NodeStageVolumeRequest, NodeStageVolumeResponse};
 
 use super::place::describe;
-use super::{Node, PathError, source};
+use super::{Node, PathError, recovery, source};
 use crate::error::Error;
 use crate::mount::{self, Access, CephFs, Fallback, Mount, Place, Snapshot};
 use crate::request::{self, StageVolume};
@@ -50,6 +50,7 @@ pub(super) async fn run(
             let fallback = fallback.clone();
             node.known
                 .staged(&request.volume, &request.staging, fallback);
+            recovery::discard(node, &request.volume).await;
         }
         Err(error) => node.known.failed(&request.volume, error.to_string()),
     }
@@ -63,27 +64,41 @@ async fn stage(
 ) -> Result<Option<Fallback>, Error> {
     let fs = node.ceph_fs(cx, request).await?;
     let place = staging_place(node, cx, &request.staging).await?;
-    if let Some(mount) = place.mount()
+    let fallback = if let Some(mount) = place.mount()
         && already_staged(node, cx, mount, &fs).await?
     {
         tracing::debug!("staged already");
-        return Ok(None);
+        None
+    } else {
+        mount_anew(node, cx, &fs, &place.path).await?
+    };
+    // Should the client die, the volume is mounted again as it is now.
+    if let Some(mount) = node.mounts.table(cx).await?.at(&place.path) {
+        node.recovery
+            .staged(&request.volume, &place.path, &fs, &mount.device);
     }
-    end_half_made(node, cx, &place.path).await?;
+    Ok(fallback)
+}
+
+/// Mounts `fs` at `path`, in place of what is dead or half made there.
+pub(super) async fn mount_anew(
+    node: &Node,
+    cx: &Context,
+    fs: &CephFs,
+    path: &Path,
+) -> Result<Option<Fallback>, Error> {
+    end_half_made(node, cx, path).await?;
     let Some(snapshot) = &fs.snapshot else {
-        return Ok(node.mounts.mount(cx, &fs, &place.path).await?);
+        return Ok(node.mounts.mount(cx, fs, path).await?);
     };
     let reserve = CLEAN_UP.min(cx.remaining() / 4);
     let limited = cx.at_most(cx.remaining().saturating_sub(reserve));
-    let fallback = node.mounts.mount(&limited, &fs, &place.path).await?;
-    let covered = cover(node, &limited, snapshot, &place.path).await;
+    let fallback = node.mounts.mount(&limited, fs, path).await?;
+    let covered = cover(node, &limited, snapshot, path).await;
     if covered.is_err()
-        && let Err(undo) = node.unmount_while(cx, &place.path, Mount::is_cephfs).await
+        && let Err(undo) = node.unmount_while(cx, path, Mount::is_cephfs).await
     {
-        tracing::error!(
-            "cannot undo the mount of `{}`: {undo}",
-            place.path.display()
-        );
+        tracing::error!("cannot undo the mount of `{}`: {undo}", path.display());
     }
     covered.map(|()| fallback)
 }

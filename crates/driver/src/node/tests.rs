@@ -3,6 +3,7 @@
 mod health;
 mod kills;
 mod publish;
+mod recovery;
 mod shallow;
 mod stage;
 
@@ -22,8 +23,8 @@ use csi_proto::v1::{
 use tonic::Code;
 
 use super::{
-    Labels, Node, Settings, publish_volume, stage_volume, unpublish_volume, unstage_volume,
-    volume_health, volume_stats,
+    Labels, Node, Records, Recovery, Settings, publish_volume, stage_volume, unpublish_volume,
+    unstage_volume, volume_health, volume_stats,
 };
 use crate::backend::Backend;
 use crate::config::Config;
@@ -44,8 +45,12 @@ struct Lab {
     config: Arc<Config>,
     cluster: ceph::memory::Memory,
     mounts: Arc<Memory>,
-    node: Node,
-    _directory: tempfile::TempDir,
+    /// Outlive the driver, as the kernel's keyring does.
+    records: Records,
+    heal_running_pods: bool,
+    mountinfo_dir: Option<std::path::PathBuf>,
+    node: Arc<Node>,
+    directory: tempfile::TempDir,
 }
 
 impl Lab {
@@ -70,20 +75,31 @@ impl Lab {
         mounts.add_dir(STAGING);
         mounts.add_dir("/pods/a/volumes/csi/pv");
         mounts.add_snapshot(SNAPSHOT);
-        let node = node(&config, &cluster, &mounts);
+        let records = Records::in_memory();
+        let node = node(&config, &cluster, &mounts, Settings::default());
+        let recovery = Recovery::new(records.clone(), false);
         Self {
             config,
             cluster,
             mounts,
-            node,
-            _directory: directory,
+            records,
+            heal_running_pods: false,
+            mountinfo_dir: None,
+            node: Arc::new(node.with_recovery(recovery)),
+            directory,
         }
     }
 
     /// The driver is started again with these faults ahead of it.
     fn restart(&mut self, faults: Faults) {
         self.mounts = Arc::new(self.mounts.restarted(faults));
-        self.node = node(&self.config, &self.cluster, &self.mounts);
+        let settings = Settings {
+            mountinfo_dir: self.mountinfo_dir.clone(),
+            ..Settings::default()
+        };
+        let node = node(&self.config, &self.cluster, &self.mounts, settings);
+        let recovery = Recovery::new(self.records.clone(), self.heal_running_pods);
+        self.node = Arc::new(node.with_recovery(recovery));
     }
 
     /// Writes an omap as the original would.
@@ -155,7 +171,12 @@ impl Lab {
     }
 }
 
-fn node(config: &Arc<Config>, cluster: &ceph::memory::Memory, mounts: &Arc<Memory>) -> Node {
+fn node(
+    config: &Arc<Config>,
+    cluster: &ceph::memory::Memory,
+    mounts: &Arc<Memory>,
+    settings: Settings,
+) -> Node {
     let pool = Pool::new(Arc::new(cluster.clone()));
     let backend = Backend::new(Arc::clone(config), pool, "default");
     let settings = Settings {
@@ -165,6 +186,7 @@ fn node(config: &Arc<Config>, cluster: &ceph::memory::Memory, mounts: &Arc<Memor
         volume_mount_group: false,
         topology: map([("topology.d/zone", "z1")]),
         crush_location_labels: vec!["rack".to_owned()],
+        ..settings
     };
     Node::new(settings, Arc::new(backend), Arc::clone(mounts) as _)
 }

@@ -25,6 +25,8 @@ pub(super) async fn run(
 ) -> Result<NodeUnpublishVolumeResponse, Error> {
     let UnpublishVolume { target } = UnpublishVolume::parse(request)?;
     if let Some(place) = node.mounts.locate(cx, &target).await? {
+        node.recovery.unpublished(&place.path);
+        node.sick.recovered(&place.path);
         node.unmount_all(cx, &place.path).await?;
         let removed = node.mounts.remove_dir(cx, &place.path).await;
         removed?;

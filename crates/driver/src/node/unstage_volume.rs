@@ -13,7 +13,7 @@
 use ceph::Context;
 use csi_proto::v1::{NodeUnstageVolumeRequest, NodeUnstageVolumeResponse};
 
-use super::Node;
+use super::{Node, recovery};
 use crate::error::Error;
 use crate::request::UnstageVolume;
 
@@ -24,7 +24,11 @@ pub(super) async fn run(
     request: &NodeUnstageVolumeRequest,
 ) -> Result<NodeUnstageVolumeResponse, Error> {
     let request = UnstageVolume::parse(request)?;
+    // First, so that nothing mounts again what is to go.
+    node.recovery.forget(&request.volume);
+    recovery::discard(node, &request.volume).await;
     if let Some(place) = node.mounts.locate(cx, &request.staging).await? {
+        node.sick.recovered(&place.path);
         // One that is still starting would mount after we have looked.
         let ended = node.mounts.end_strays(cx, &place.path).await;
         ended?;

@@ -140,6 +140,7 @@ variants!(of_mount_error, MOUNT, mount::Error:
     mount::Error::Command(CommandError::Wait { .. }) => "Mount: Command: Wait",
     mount::Error::Failure(_) => "Mount: Failure",
     mount::Error::Vanished { .. } => "Mount: Vanished",
+    mount::Error::Replace { .. } => "Mount: Replace",
 );
 variants!(of_cause, CAUSES, Cause:
     Cause::BadKey => "Failure: BadKey",

@@ -17,7 +17,8 @@ use csi_proto::v1::{
 use spirula::backend::Backend;
 use spirula::ceph_conf::CephConf;
 use spirula::config::Config;
-use spirula::mount::{Fuse, Kernel, Linux};
+use spirula::mount::role::OwnProgram;
+use spirula::mount::{Fuse, Kernel, Linux, Mounter};
 use spirula::node::{Node, Service, Settings};
 use spirula::rpc::{Frame, Limits};
 use tonic::{Request, Status};
@@ -65,6 +66,15 @@ pub(crate) fn map<const N: usize>(entries: [(&str, &str); N]) -> BTreeMap<String
     owned.into()
 }
 
+/// The mounter as the driver has it; the test's own program has no role to play.
+fn fuse(conf: Arc<CephConf>) -> Fuse {
+    Fuse::new("ceph-fuse", conf).with_own_program(own())
+}
+
+fn own() -> OwnProgram {
+    OwnProgram::at(env!("CARGO_BIN_EXE_spirula"))
+}
+
 impl Lab {
     /// A node, and the volume `name` on the cluster.
     pub(crate) fn new(name: &str) -> Self {
@@ -92,8 +102,9 @@ impl Lab {
             Pool::new(Arc::new(ceph::memory::Memory::new())),
             "default",
         );
-        let fuse = Fuse::new("ceph-fuse", conf);
-        let mounts = Linux::new(vec![Box::new(Kernel::new(false)), Box::new(fuse)]);
+        let mounters: Vec<Box<dyn Mounter>> =
+            vec![Box::new(Kernel::new(false)), Box::new(fuse(conf))];
+        let mounts = Linux::new(mounters).with_own_program(own());
         let settings = Settings {
             node_id: "node".to_owned(),
             ..Settings::default()

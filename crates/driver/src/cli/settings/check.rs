@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::super::{Endpoint, Environment, Error};
@@ -103,6 +104,16 @@ pub(super) fn mebibytes(flag: &str, number: i64) -> Result<Option<u64>, Error> {
     let number = u64::try_from(number)
         .map_err(|_| bad(flag, &number.to_string(), "it cannot be negative"))?;
     Ok(number.checked_mul(1 << 20).filter(|bytes| *bytes > 0))
+}
+
+/// A cgroup from the root of its hierarchy, `None` for none.
+pub(super) fn cgroup(path: &str) -> Result<Option<PathBuf>, Error> {
+    let relative = Path::new(path.trim_start_matches('/'));
+    let plain = |part| matches!(part, Component::Normal(_));
+    if !relative.components().all(plain) {
+        return Err(bad("fuse-cgroup", path, "it must be a path without `..`"));
+    }
+    Ok(Some(relative.to_owned()).filter(|path| !path.as_os_str().is_empty()))
 }
 
 pub(super) fn metrics_path(path: &str) -> Result<String, Error> {

@@ -8,6 +8,7 @@ fn shell(script: &str) -> Program {
         arguments: vec!["-c".into(), script.into()],
         stdin: None,
         secret: SecretString::from("s3cret"),
+        leads_session: false,
     }
 }
 

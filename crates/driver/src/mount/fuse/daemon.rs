@@ -11,6 +11,10 @@ use std::path::{Path, PathBuf};
 use super::super::{Serving, path};
 use super::CLIENT;
 
+/// Names of processes that are a client, or about to become one: our launcher, and what enters a network
+/// namespace for it.
+const NAMES: [&[u8]; 4] = [CLIENT.as_bytes(), b"exe", b"nsenter", b"spirula"];
+
 /// A ceph-fuse process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct Daemon {
@@ -38,14 +42,17 @@ impl Daemon {
         let directory = PathBuf::from(format!("/proc/{process}"));
         let name = fs::read(directory.join("comm")).ok()?;
         // A process that ends between the two reads has an empty command line.
-        (name.trim_ascii_end() == CLIENT.as_bytes())
+        NAMES
+            .contains(&name.trim_ascii_end())
             .then(|| fs::read(directory.join("cmdline")).ok())?
             .and_then(|line| Self::parse(process, &line))
     }
 
-    /// `line` has a zero byte after each argument.
+    /// `line` has a zero byte after each argument, and may have a launcher's before the client's own.
     pub(super) fn parse(process: i32, line: &[u8]) -> Option<Self> {
-        let mut arguments = line.split(|&byte| byte == 0).map(OsStr::from_bytes).skip(1);
+        let words = line.split(|&byte| byte == 0).map(OsStr::from_bytes);
+        let is_client = |word: &OsStr| Path::new(word).file_name() == Some(CLIENT.as_ref());
+        let mut arguments = words.skip_while(|word| !is_client(word)).skip(1);
         let mount_point = arguments.next().filter(|argument| !argument.is_empty())?;
         let mut serving = Serving {
             process: Some(process),
@@ -86,6 +93,11 @@ impl Daemon {
         // `PID (NAME) STATE ...`
         let state = stat.as_ref().ok().and_then(|stat| stat.rsplit_once(") "));
         state.is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    }
+
+    /// Whether `process` is a client for the mount point `at`.
+    pub(super) fn is_at(process: i32, at: &Path) -> bool {
+        Self::read(process).is_some_and(|daemon| daemon.is_for(at))
     }
 
     /// What it serves.

@@ -33,6 +33,16 @@ fn line(program: &Program) -> String {
     format!("{} {}", program.name.display(), words.join(" "))
 }
 
+/// The command line as `/proc` has it, without its first words.
+fn bytes(program: &Program, skip: usize) -> Vec<u8> {
+    let words = std::iter::once(program.name.as_os_str())
+        .chain(program.arguments.iter().map(OsString::as_os_str));
+    let words = words.skip(skip);
+    words
+        .flat_map(|word| [word.as_encoded_bytes(), b"\0"].concat())
+        .collect()
+}
+
 fn cx() -> Context {
     Context::with_timeout(Duration::from_millis(30_500))
 }
@@ -42,12 +52,12 @@ fn the_command_line_is_the_original_s_but_for_the_key() {
     let directory = tempfile::tempdir().unwrap();
     let fuse = Fuse::new("ceph-fuse", Arc::new(CephConf::new(directory.path())));
     let program = fuse
-        .program(&cx(), &fs(Some("cephfs")), Path::new("/stage"))
+        .program(&cx(), &fs(Some("cephfs")), Path::new("/stage"), &[])
         .unwrap();
     let conf = directory.path().display();
     assert_eq!(
         line(&program).replace(&format!("{conf}/"), "/etc/ceph/"),
-        "ceph-fuse /stage -m 192.0.2.1:6789,192.0.2.2:6789 -c /etc/ceph/ceph.conf -n client.node \
+        "/proc/self/exe internal:launch -- ceph-fuse /stage -m 192.0.2.1:6789,192.0.2.2:6789 -c /etc/ceph/ceph.conf -n client.node \
          --keyfile=/proc/self/fd/0 -r /volumes/csi/v/u -o nonempty,debug,ro \
          --client_mds_namespace=cephfs --admin_socket= --log_file= --client_mount_timeout=29"
     );
@@ -62,9 +72,9 @@ fn another_network_namespace_is_entered_first() {
         net_namespace: Some("/var/run/netns/ceph".into()),
         ..fs(None)
     };
-    let program = fuse.program(&cx(), &fs, Path::new("/stage")).unwrap();
+    let program = fuse.program(&cx(), &fs, Path::new("/stage"), &[]).unwrap();
     let line = line(&program);
-    let start = "nsenter --net=/var/run/netns/ceph -- ceph-fuse /stage -m ";
+    let start = "/proc/self/exe internal:launch -- nsenter --net=/var/run/netns/ceph -- ceph-fuse /stage -m ";
     assert!(line.starts_with(start), "{line}");
     assert!(!line.contains("client_mds_namespace"), "{line}");
 }
@@ -74,13 +84,14 @@ fn what_a_daemon_serves_is_read_back_from_its_command_line() {
     let directory = tempfile::tempdir().unwrap();
     let fuse = Fuse::new("ceph-fuse", Arc::new(CephConf::new(directory.path())));
     let fs = fs(Some("cephfs"));
-    let program = fuse.program(&cx(), &fs, Path::new("/stage")).unwrap();
-    let mut bytes = b"ceph-fuse\0".to_vec();
-    for word in &program.arguments {
-        bytes.extend(word.as_encoded_bytes());
-        bytes.push(0);
-    }
-    let serving = Daemon::parse(7, &bytes).unwrap().serving();
+    let program = fuse.program(&cx(), &fs, Path::new("/stage"), &[]).unwrap();
+    // The launcher's line, and the client's that it becomes.
+    let launcher = bytes(&program, 0);
+    assert_eq!(
+        Daemon::parse(7, &launcher),
+        Daemon::parse(7, &bytes(&program, 3))
+    );
+    let serving = Daemon::parse(7, &launcher).unwrap().serving();
     assert_eq!(serving.process, Some(7));
     assert_eq!(
         serving.monitors.as_deref(),

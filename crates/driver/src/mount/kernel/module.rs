@@ -49,6 +49,7 @@ async fn modprobe() -> Result<(), String> {
         arguments: vec!["ceph".into()],
         stdin: None,
         secret: SecretString::default(),
+        leads_session: false,
     };
     match command::run(&Context::with_timeout(LIMIT), program).await {
         Ok(output) if output.status.success() => Ok(()),

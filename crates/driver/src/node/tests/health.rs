@@ -128,6 +128,7 @@ fn a_node_says_who_it_is_and_what_it_can() {
     let topology = info.accessible_topology.unwrap();
     assert_eq!(topology.segments, map([("topology.d/zone", "z1")]));
     assert_eq!(capabilities::run(&lab.node).capabilities.len(), 6);
-    lab.node.settings.volume_mount_group = true;
+    let node = Arc::get_mut(&mut lab.node).unwrap();
+    node.settings.volume_mount_group = true;
     assert_eq!(capabilities::run(&lab.node).capabilities.len(), 7);
 }

@@ -151,7 +151,8 @@ async fn the_root_gets_the_group_of_the_pod_if_that_is_left_to_the_driver() {
     let request = |target, group| with_group(publish_request(target), group);
     lab.publish(&request(TARGET, "1000")).await.unwrap();
     assert_eq!(lab.mounts.group(STAGING), None);
-    lab.node.settings.volume_mount_group = true;
+    let node = Arc::get_mut(&mut lab.node).unwrap();
+    node.settings.volume_mount_group = true;
 
     let mut reader = request(OTHER_TARGET, "1000");
     reader.readonly = true;

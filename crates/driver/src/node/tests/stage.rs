@@ -44,7 +44,7 @@ async fn the_request_and_the_configuration_decide_what_is_mounted() {
 /// The kernel client's options for a volume of `cluster`, on a node with `labels`.
 async fn kernel_options(labels: Labels, cluster: &str, mounter: &str) -> String {
     let mut lab = Lab::new();
-    lab.node = lab.node.with_labels(labels);
+    lab.node = Arc::new(Arc::try_unwrap(lab.node).unwrap().with_labels(labels));
     let mut request = stage_request();
     request.volume_id = format!("0001-0004-{cluster}-0000000000000001-{UUID}");
     let own = [("kernelMountOptions", "nosuid"), ("mounter", mounter)];

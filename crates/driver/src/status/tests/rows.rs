@@ -752,7 +752,7 @@ pub(super) fn mounts() -> Vec<Row> {
         path: "/etc/ceph/ceph.conf".into(),
         source: denied(),
     };
-    let rows: [(mount::Error, Code, &'static str); 17] = [
+    let rows: [(mount::Error, Code, &'static str); 18] = [
         (
             no_conf.into(),
             Code::FailedPrecondition,
@@ -886,6 +886,16 @@ pub(super) fn mounts() -> Vec<Row> {
             Code::FailedPrecondition,
             "ceph-fuse reported success but nothing is mounted at `/p`: if the driver runs in a \
              container, it needs the host's /dev/fuse and CAP_SYS_ADMIN",
+        ),
+        (
+            mount::Error::Replace {
+                process: 7,
+                path: path(),
+                why: "cannot enter the namespace".to_owned(),
+            },
+            Code::Internal,
+            "cannot replace the dead mount at `/p` of process 7, which runs on without the volume: \
+             cannot enter the namespace",
         ),
     ];
     rows.map(|(error, code, message)| (error.into(), code, message))

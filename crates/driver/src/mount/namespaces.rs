@@ -1,0 +1,61 @@
+//! Mounts in the mount namespaces of other processes: those of running containers.
+//!
+//! A container has copies of the mounts that it was started with. What is mounted anew at a pod's
+//! directory reaches the copies of those containers alone that asked for it (`mountPropagation`).
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use super::{Mount, MountTable};
+
+/// A mount that processes of another namespace see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Elsewhere {
+    /// One of these processes.
+    pub(super) process: i32,
+    /// The mount as they see it.
+    pub(super) mount: Mount,
+}
+
+/// The mounts of the superblocks `devices` in all mount namespaces but our own, as far as their processes
+/// are visible from here. Those on top come first.
+pub(super) fn find(devices: &[String]) -> io::Result<Vec<Elsewhere>> {
+    let mut found = Vec::new();
+    for process in representatives()?.into_values() {
+        // It may have ended meanwhile; then its mounts have, too, or another round finds them.
+        let Ok(content) = fs::read(format!("/proc/{process}/mountinfo")) else {
+            continue;
+        };
+        let Ok(table) = MountTable::parse(&content) else {
+            continue;
+        };
+        let dead = table.mounts().iter().rev();
+        let dead = dead.filter(|mount| devices.contains(&mount.device));
+        found.extend(dead.cloned().map(|mount| Elsewhere { process, mount }));
+    }
+    Ok(found)
+}
+
+/// One process of each mount namespace but our own.
+fn representatives() -> io::Result<HashMap<OsString, i32>> {
+    let namespace =
+        |process: &Path| fs::read_link(process.join("ns/mnt")).map(PathBuf::into_os_string);
+    let own = namespace(Path::new("/proc/self"))?;
+    let mut found = HashMap::new();
+    for entry in fs::read_dir("/proc")?.flatten() {
+        let Some(process) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
+            continue;
+        };
+        match namespace(&entry.path()) {
+            Ok(other) if other != own => found.entry(other).or_insert(process),
+            _ => continue,
+        };
+    }
+    Ok(found)
+}

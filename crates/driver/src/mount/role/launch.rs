@@ -1,0 +1,47 @@
+//! Becoming a client that outlives the driver: out of its session, process group and cgroups.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::complain;
+
+/// The exit status if a cgroup could not be entered, and nothing has been started.
+pub(in super::super) const NOT_ENTERED: i32 = 120;
+
+/// The exit status of a shell that cannot run a program.
+const NOT_STARTED: u8 = 127;
+
+/// Arguments: directories of cgroups, `--`, a program and its arguments.
+pub(super) fn play(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    // A stop signal that a terminal sends, or the hang-up when it closes, goes to the session.
+    if let Err(error) = rustix::process::setsid() {
+        complain(&format!("cannot make a session: {error}"));
+        return ExitCode::from(NOT_STARTED);
+    }
+    for directory in arguments.by_ref().take_while(|argument| argument != "--") {
+        if let Err(error) = enter(Path::new(&directory)) {
+            let directory = directory.display();
+            complain(&format!("cannot enter cgroup `{directory}`: {error}"));
+            return ExitCode::from(u8::try_from(NOT_ENTERED).unwrap_or(NOT_STARTED));
+        }
+    }
+    let Some(program) = arguments.next() else {
+        complain("there is nothing to start");
+        return ExitCode::from(NOT_STARTED);
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this process is the child that the driver has given a deadline"
+    )]
+    let error = std::process::Command::new(&program).args(arguments).exec();
+    complain(&format!("cannot start `{}`: {error}", program.display()));
+    ExitCode::from(NOT_STARTED)
+}
+
+/// `0` stands for the process that writes it, in whatever process namespace.
+fn enter(directory: &Path) -> io::Result<()> {
+    std::fs::write(directory.join("cgroup.procs"), "0")
+}

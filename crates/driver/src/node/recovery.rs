@@ -1,0 +1,414 @@
+//! Volumes whose client has died or was shut out are mounted anew without being asked.
+//!
+//! Every [`ROUND`] the clients of all staged volumes are looked at, without a look at the mounts of those
+//! that are known to be dead. A dead volume is mounted again at its staging path, and that is bound again
+//! to its targets, as stage and publish would do it. Each is an operation that excludes requests for the
+//! volume, and any step may be the last one of this process: the next one goes on from the mount table and
+//! the records.
+
+pub(super) mod record;
+pub(super) mod takeover;
+
+pub(super) use takeover::discard;
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ceph::Context;
+use futures::future::join_all;
+use tokio_util::sync::CancellationToken;
+
+use self::record::{Owed, Record, Records};
+use super::place::describe;
+use super::{Node, PathError, stage_volume};
+use crate::error::Error;
+use crate::mount::{self, Liveness, Mount, MountFlags, MountTable, Users};
+use crate::operations::{Held, Key};
+use crate::rpc::Frame;
+
+/// Time between two looks at all clients.
+const ROUND: Duration = Duration::from_millis(1500);
+
+/// How long a look at one mount may take.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long mounting one volume anew may take. Its requests are refused meanwhile.
+const MEND: Duration = Duration::from_secs(30);
+
+/// What is kept of that for the targets.
+const REBIND: Duration = Duration::from_secs(5);
+
+/// The longest time between two attempts at a volume that cannot be mounted.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// What the node service knows for the recovery of volumes.
+#[derive(Debug)]
+pub struct Recovery {
+    records: Records,
+    /// Whether running containers are given the new mount.
+    heal_running_pods: bool,
+    /// Volumes that could not be mounted, and when to try again.
+    pauses: Mutex<HashMap<String, Pause>>,
+    /// Volumes whose client runs, and said at the last look that they are dead.
+    suspects: Mutex<HashSet<String>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    until: Instant,
+    length: Duration,
+}
+
+impl Recovery {
+    /// With the volumes of `records`; `heal_running_pods` puts new mounts into running containers.
+    pub fn new(records: Records, heal_running_pods: bool) -> Self {
+        Self {
+            records,
+            heal_running_pods,
+            pauses: Mutex::default(),
+            suspects: Mutex::default(),
+        }
+    }
+
+    /// The volume has been mounted at the staging path.
+    pub(super) fn staged(&self, volume: &str, staging: &Path, fs: &mount::CephFs, device: &str) {
+        let known = self.records.get(volume);
+        let known = known.filter(|known| known.staging == staging);
+        let (devices, owed) = known.map_or_else(Default::default, |old| (old.devices, old.owed));
+        self.records.put(Record {
+            volume: volume.to_owned(),
+            staging: staging.to_owned(),
+            devices: with(devices, device),
+            mending: false,
+            owed,
+            fs: fs.clone(),
+        });
+    }
+
+    /// The volume is to be taken away.
+    pub(super) fn forget(&self, volume: &str) {
+        self.records.remove(volume);
+        self.lock().remove(volume);
+    }
+
+    /// Whether the volume is to be taken for dead: a client that runs has to say so twice.
+    fn believes(&self, volume: &str, death: Option<&Death>) -> bool {
+        let mut suspects = self.suspects.lock().unwrap_or_else(PoisonError::into_inner);
+        match death {
+            None => {
+                suspects.remove(volume);
+                false
+            }
+            Some(death) => death.certain || !suspects.insert(volume.to_owned()),
+        }
+    }
+
+    /// The target is to be taken away.
+    pub(super) fn unpublished(&self, target: &Path) {
+        for mut record in self.records.all() {
+            if record.owed.iter().any(|owed| owed.at == target) {
+                record.owed.retain(|owed| owed.at != target);
+                self.records.put(record);
+            }
+        }
+    }
+
+    fn may_try(&self, volume: &str) -> bool {
+        let pauses = self.lock();
+        pauses
+            .get(volume)
+            .is_none_or(|pause| pause.until <= Instant::now())
+    }
+
+    fn succeeded(&self, volume: &str) {
+        self.lock().remove(volume);
+    }
+
+    fn failed(&self, volume: &str) {
+        let mut pauses = self.lock();
+        let length = pauses
+            .get(volume)
+            .map_or(ROUND, |pause| (pause.length * 2).min(LONGEST_PAUSE));
+        let until = Instant::now() + length;
+        pauses.insert(volume.to_owned(), Pause { until, length });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Pause>> {
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `devices` with `device` as the last one.
+fn with(mut devices: Vec<String>, device: &str) -> Vec<String> {
+    devices.retain(|old| old != device);
+    devices.push(device.to_owned());
+    devices
+}
+
+/// Looks after the volumes of `node` until `shutdown`.
+pub async fn watch(node: Arc<Node>, frame: Arc<Frame>, shutdown: CancellationToken) {
+    let work = async {
+        takeover::run(&node).await;
+        loop {
+            round(&node, &frame).await;
+            tokio::time::sleep(ROUND).await;
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        () = shutdown.cancelled() => {}
+    }
+}
+
+/// Looks at all volumes once, and mends those that need it.
+pub(super) async fn round(node: &Arc<Node>, frame: &Arc<Frame>) {
+    let recovery = &node.recovery;
+    let due = recovery.records.all().into_iter();
+    let due: Vec<_> = due
+        .filter(|record| recovery.may_try(&record.volume))
+        .collect();
+    if due.is_empty() {
+        return;
+    }
+    let cx = Context::with_timeout(LOOK);
+    let table = match node.mounts.table(&cx).await {
+        Ok(table) => table,
+        Err(error) => return tracing::warn!("cannot look after volumes: {error}"),
+    };
+    let each = due.into_iter().map(|record| {
+        let table = &table;
+        async move {
+            if let Some(why) = needs(node, &record, table).await {
+                mend(node, frame, &record, &why).await;
+            }
+        }
+    });
+    join_all(each).await;
+}
+
+/// Why the volume needs to be mended; `None` if it does not.
+async fn needs(node: &Node, record: &Record, table: &MountTable) -> Option<String> {
+    if record.mending {
+        return Some("the process before this one was at it".to_owned());
+    }
+    let mut mounts = table.mounts().iter();
+    if !mounts.any(|mount| record.shows(mount)) {
+        // Unmounted by somebody else.
+        node.recovery.forget(&record.volume);
+        return None;
+    }
+    let staged = record.staged(table)?;
+    let death = death(node, staged).await;
+    if node.recovery.believes(&record.volume, death.as_ref()) {
+        return death.map(|death| death.why);
+    }
+    if !record.owed.is_empty() || record.stale(table).next().is_some() {
+        return Some("places where it was published still show its dead mount".to_owned());
+    }
+    let elsewhere = record.devices.len() > 1 && node.recovery.heal_running_pods;
+    elsewhere.then(|| "running containers may still have its dead mount".to_owned())
+}
+
+/// The end of a client.
+struct Death {
+    why: String,
+    /// Nothing that runs could make good for it.
+    certain: bool,
+}
+
+/// Whether the client of `mount` will never answer again; `None` if it may, or nobody knows.
+async fn death(node: &Node, mount: &Mount) -> Option<Death> {
+    let cx = Context::with_timeout(LOOK);
+    match node.mounts.liveness(&cx, mount).await {
+        Ok(Liveness::Dead(why)) => Some(Death { why, certain: true }),
+        // Shut out by its cluster it runs on. One question at a time is open about a mount that hangs.
+        Ok(Liveness::Alive | Liveness::Unknown) if mount.is_fuse() => {
+            match node.mounts.probe(&cx, &mount.mount_point).await {
+                Err(mount::Error::Dead { source, .. }) => Some(Death {
+                    why: format!("its client was evicted, or ended: {source}"),
+                    certain: source.kind() == std::io::ErrorKind::NotConnected,
+                }),
+                _ => None,
+            }
+        }
+        // What the kernel's client answers can be an error of the moment.
+        _ => None,
+    }
+}
+
+async fn mend(node: &Arc<Node>, frame: &Arc<Frame>, record: &Record, why: &str) {
+    let volume = record.volume.clone();
+    tracing::warn!("volume `{volume}` is mounted anew: {why}");
+    let key = Key::StagedVolume(volume.clone());
+    let (inner, id) = (Arc::clone(node), volume.clone());
+    let run = |cx, held| async move { mend_held(&inner, &cx, &held, &id).await };
+    let mended = frame.background("Recovery", &volume, key, MEND, run).await;
+    match mended {
+        Ok(Mended::Completely) => {
+            node.recovery.succeeded(&volume);
+            tracing::warn!("volume `{volume}` is mounted again");
+        }
+        // Somebody else is at a target; another round follows.
+        Ok(Mended::InPart) => {}
+        Err(error) => {
+            node.recovery.failed(&volume);
+            let error = crate::status::of(&error);
+            tracing::error!("cannot mount volume `{volume}` anew: {}", error.message());
+        }
+    }
+}
+
+/// How far a volume got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mended {
+    Completely,
+    InPart,
+}
+
+/// Mounts a volume anew, and gives the mount to all that had the dead one.
+async fn mend_held(node: &Node, cx: &Context, held: &Held, volume: &str) -> Result<Mended, Error> {
+    // It may have been unstaged since.
+    let Some(mut record) = node.recovery.records.get(volume) else {
+        return Ok(Mended::Completely);
+    };
+    let table = node.mounts.table(cx).await?;
+    let dead = match table.at(&record.staging) {
+        Some(foreign) if !foreign.is_cephfs() => {
+            let (path, found) = (record.staging.clone(), describe(foreign));
+            return Err(PathError::Foreign { path, found }.into());
+        }
+        Some(staged) if record.shows(staged) => death(node, staged).await.is_some(),
+        _ => true,
+    };
+    if dead {
+        record.mending = true;
+        node.recovery.records.put(record.clone());
+        let limited = cx.at_most(cx.remaining().saturating_sub(REBIND));
+        let mounted = stage_volume::mount_anew(node, &limited, &record.fs, &record.staging).await;
+        node.known.staged(volume, &record.staging, mounted?);
+    }
+    let table = node.mounts.table(cx).await?;
+    let Some(fresh) = table.at(&record.staging).filter(|fresh| fresh.is_cephfs()) else {
+        let path = record.staging.clone();
+        return Err(PathError::NotStaged { path }.into());
+    };
+    record.devices = with(record.devices, &fresh.device);
+    record.mending = false;
+    node.recovery.records.put(record.clone());
+
+    let stale: Vec<_> = record.stale(&table).cloned().collect();
+    for stale in &stale {
+        match fresh.counterpart(stale) {
+            Some(source) => record.owed.push(Owed::new(stale, source)),
+            None => tracing::warn!(
+                "`{}` shows another directory than the volume's and stays dead",
+                stale.mount_point.display()
+            ),
+        }
+    }
+    record.owed.dedup_by(|one, other| one.at == other.at);
+    node.recovery.records.put(record.clone());
+    let mut owed = Vec::new();
+    for target in &record.owed {
+        if !give(node, cx, held, &record, target).await? {
+            owed.push(target.clone());
+        }
+    }
+    record.owed = owed;
+    let old = record.old().to_vec();
+    if node.recovery.heal_running_pods && !old.is_empty() {
+        node.mounts.replace_elsewhere(cx, &old, fresh).await?;
+    }
+    let mended = if record.owed.is_empty() {
+        record.devices.retain(|device| *device == fresh.device);
+        Mended::Completely
+    } else {
+        Mended::InPart
+    };
+    node.recovery.records.put(record);
+    Ok(mended)
+}
+
+/// Gives a target the mount that it is owed; `false` if a request is at that target.
+async fn give(
+    node: &Node,
+    cx: &Context,
+    held: &Held,
+    record: &Record,
+    owed: &Owed,
+) -> Result<bool, Error> {
+    let target = &owed.at;
+    let key = Key::Target(target.display().to_string());
+    let Ok(_hold) = held.also(key) else {
+        return Ok(false);
+    };
+    let known = node.recovery.records.get(&record.volume);
+    if !known.is_some_and(|known| known.owed.contains(owed)) {
+        return Ok(true); // unpublished meanwhile
+    }
+    node.unmount_while(cx, target, |mount| record.is_old(mount))
+        .await?;
+    let table = node.mounts.table(cx).await?;
+    if table.at(target).is_none()
+        && let Err(error) = node.mounts.bind(cx, &owed.source, target).await
+    {
+        // A driver that is no more had unmounted it, and another one has removed it.
+        let is_gone = node.mounts.check_dir(cx, target).await;
+        return match is_gone {
+            Err(mount::Error::NoDirectory { .. }) => Ok(true),
+            _ => Err(error.into()),
+        };
+    }
+    let table = node.mounts.table(cx).await?;
+    let Some(mount) = table.at(target).filter(|mount| record.shows(mount)) else {
+        return Ok(true); // somebody else's
+    };
+    let flags = MountFlags::from_kernel(&owed.options);
+    if mount.flags != flags
+        && let Err(error) = node.mounts.set_flags(cx, target, flags).await
+    {
+        // Writable although it should not be: better not there at all.
+        drop(node.mounts.unmount(cx, target, Users::Others).await);
+        return Err(error.into());
+    }
+    Ok(true)
+}
+
+impl Owed {
+    /// What shows as `stale`, and is to show `source`.
+    fn new(stale: &Mount, source: PathBuf) -> Self {
+        Self {
+            at: stale.mount_point.clone(),
+            source,
+            options: stale.flags.text(),
+        }
+    }
+}
+
+impl Record {
+    fn shows(&self, mount: &Mount) -> bool {
+        mount.is_cephfs() && self.devices.contains(&mount.device)
+    }
+
+    /// The mount at the staging path, dead or alive.
+    fn staged<'a>(&self, table: &'a MountTable) -> Option<&'a Mount> {
+        table.at(&self.staging).filter(|mount| self.shows(mount))
+    }
+
+    /// The dead superblocks of the volume.
+    fn old(&self) -> &[String] {
+        self.devices.split_last().map_or(&[][..], |(_, old)| old)
+    }
+
+    fn is_old(&self, mount: &Mount) -> bool {
+        mount.is_cephfs() && self.old().contains(&mount.device)
+    }
+
+    /// Where else a dead superblock of the volume is mounted.
+    fn stale<'a>(&'a self, table: &'a MountTable) -> impl Iterator<Item = &'a Mount> {
+        let mounts = table.mounts().iter();
+        mounts.filter(|mount| self.is_old(mount) && mount.mount_point != self.staging)
+    }
+}

@@ -1,0 +1,238 @@
+//! Volumes whose clients die are mounted again, whatever happens meanwhile.
+
+use ceph::fault::Fault;
+
+use super::super::recovery::{round, takeover};
+use super::*;
+use crate::mount::Mounts as _;
+use crate::mount::memory::Health;
+use crate::rpc::{Frame, Limits};
+
+fn frame() -> Arc<Frame> {
+    Arc::new(Frame::new(Limits {
+        longest: Duration::from_mins(1),
+        slow: None,
+    }))
+}
+
+/// A volume at its staging path and two targets, one of them read-only, and in a container.
+async fn in_use() -> Lab {
+    let lab = Lab::new();
+    lab.stage(&stage_request()).await.unwrap();
+    lab.publish(&publish_request(TARGET)).await.unwrap();
+    let mut request = publish_request(OTHER_TARGET);
+    request.readonly = true;
+    lab.publish(&request).await.unwrap();
+    lab.mounts.add_container(TARGET);
+    lab
+}
+
+impl Lab {
+    async fn round(&self) {
+        round(&self.node, &frame()).await;
+    }
+
+    async fn is_well(&self) -> bool {
+        for path in [STAGING, TARGET, OTHER_TARGET] {
+            match self.stats(path).await {
+                Ok(stats) if stats.volume_condition.as_ref().is_some_and(|c| !c.abnormal) => {}
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    async fn take_away(&self) {
+        for target in [TARGET, OTHER_TARGET] {
+            self.unpublish(target).await.unwrap();
+        }
+        self.unstage().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_dead_volume_is_mounted_and_published_as_it_was() {
+    let mut lab = in_use().await;
+    for restarted in [false, true] {
+        let before = lab.mounts.mounted();
+        lab.mounts.set_health(STAGING, Health::Dead);
+        assert!(!lab.is_well().await);
+        if restarted {
+            lab.restart(Faults::new());
+        }
+        lab.round().await;
+        assert!(lab.is_well().await);
+        assert_eq!(lab.mounts.mounted(), before);
+        assert_eq!(
+            lab.mounts.elsewhere(),
+            [Health::Dead],
+            "nobody asked for that"
+        );
+    }
+    lab.take_away().await;
+}
+
+#[tokio::test]
+async fn running_containers_get_the_new_mount_if_that_is_wanted() {
+    let mut lab = in_use().await;
+    lab.heal_running_pods = true;
+    lab.restart(Faults::new());
+    lab.mounts.set_health(STAGING, Health::Dead);
+    lab.round().await;
+    assert_eq!(lab.mounts.elsewhere(), [Health::Well]);
+}
+
+#[tokio::test]
+async fn a_client_that_runs_has_to_say_twice_that_it_is_dead() {
+    let lab = in_use().await;
+    lab.mounts.set_health(STAGING, Health::Evicted);
+    lab.round().await;
+    assert!(!lab.is_well().await);
+    lab.round().await;
+    assert!(lab.is_well().await);
+}
+
+#[tokio::test]
+async fn a_volume_that_hangs_is_left_alone() {
+    let lab = in_use().await;
+    let before = lab.mounts.remains();
+    lab.mounts.set_health(STAGING, Health::Hanging);
+    for _ in 0..3 {
+        lab.round().await;
+    }
+    lab.mounts.set_health(STAGING, Health::Well);
+    assert_eq!(lab.mounts.remains(), before);
+    assert!(lab.is_well().await);
+}
+
+#[tokio::test]
+async fn what_was_unstaged_or_unmounted_stays_away() {
+    let lab = in_use().await;
+    lab.take_away().await;
+    let clean = lab.mounts.remains();
+    lab.round().await;
+    assert_eq!(lab.mounts.remains(), clean);
+
+    // By hand, or by another driver.
+    lab.stage(&stage_request()).await.unwrap();
+    let users = crate::mount::Users::Nobody;
+    lab.mounts
+        .unmount(&cx(), STAGING.as_ref(), users)
+        .await
+        .unwrap();
+    lab.round().await;
+    assert_eq!(lab.mounts.remains(), clean);
+}
+
+#[tokio::test]
+async fn a_snapshot_is_shown_again() {
+    let lab = Lab::new();
+    lab.stage(&snapshot_request()).await.unwrap();
+    lab.publish(&publish_request(TARGET)).await.unwrap();
+    let before = lab.mounts.mounted();
+    lab.mounts.set_health(STAGING, Health::Dead);
+    lab.round().await;
+    assert_eq!(lab.mounts.mounted(), before);
+    assert!(
+        !lab.stats(TARGET)
+            .await
+            .unwrap()
+            .volume_condition
+            .unwrap()
+            .abnormal
+    );
+}
+
+#[tokio::test]
+#[expect(
+    clippy::print_stdout,
+    reason = "the figure is part of what the test suite reports"
+)]
+async fn a_kill_at_any_step_of_a_recovery_is_made_good_for() {
+    let expected = in_use().await.mounts.mounted();
+    let faults = Faults::new();
+    let mut lab = in_use().await;
+    lab.heal_running_pods = true;
+    lab.mounts.set_health(STAGING, Health::Dead);
+    lab.restart(faults.clone());
+    lab.round().await;
+    let steps: u64 = faults.log().len().try_into().unwrap();
+    assert!(steps > 5);
+    for number in 1..=steps {
+        for fault in [Fault::KillBefore, Fault::KillAfter] {
+            let at = format!("step {number}, {fault:?}");
+            let mut lab = in_use().await;
+            lab.heal_running_pods = true;
+            lab.mounts.set_health(STAGING, Health::Dead);
+            let faults = Faults::new();
+            faults.at(number, fault);
+            lab.restart(faults.clone());
+            let ended = unless_killed(&faults, lab.round()).await;
+            assert!(ended.is_none(), "{at}: not killed");
+
+            lab.restart(Faults::new());
+            lab.round().await;
+            assert!(lab.is_well().await, "{at}: {:?}", lab.mounts.mounted());
+            let mut mounted = lab.mounts.mounted();
+            mounted.sort();
+            let mut expected = expected.clone();
+            expected.sort();
+            assert_eq!(mounted, expected, "{at}");
+            assert_eq!(lab.mounts.elsewhere(), [Health::Well], "{at}");
+            lab.take_away().await;
+            assert_eq!(lab.mounts.mounted(), [""; 0], "{at}");
+        }
+    }
+    println!("killed at {} steps of a recovery, 0 leaks", 2 * steps);
+}
+
+/// The only trace of a volume of ceph-csi whose client died with the container of its node plugin.
+#[tokio::test]
+async fn a_volume_of_the_original_is_recovered_by_its_record() {
+    let mut lab = Lab::new();
+    let plugins = lab.directory.path().join("hash");
+    std::fs::create_dir(&plugins).unwrap();
+    let data = format!(
+        r#"{{"driverName": "d", "volumeHandle": "{}"}}"#,
+        volume_id()
+    );
+    std::fs::write(plugins.join("vol_data.json"), data).unwrap();
+    let staging = plugins.join("globalmount").display().to_string();
+    lab.mounts.add_dir(&staging);
+    let mut request = stage_request();
+    request.staging_target_path.clone_from(&staging);
+    lab.stage(&request).await.unwrap();
+
+    let directory = lab.directory.path().join("mountinfo");
+    std::fs::create_dir(&directory).unwrap();
+    let record = format!(
+        r#"{{"VolumeCapabilityProtoJSON": "{{\"mount\":{{}},\"accessMode\":{{\"mode\":\"SINGLE_NODE_WRITER\"}}}}",
+             "Secrets": {{"userID": "node", "userKey": "{KEY}"}}}}"#
+    );
+    let file = directory.join(format!("nodestage-{}.json", volume_id()));
+    let gone = directory.join("nodestage-0001-0003-lab-0000000000000001-gone.json");
+    for file in [&file, &gone] {
+        std::fs::write(file, &record).unwrap();
+    }
+    lab.mounts.set_health(&staging, Health::Dead);
+    lab.records = Records::in_memory();
+    lab.mountinfo_dir = Some(directory.clone());
+    lab.restart(Faults::new());
+    let secrets = stage_request().secrets;
+    let credentials = crate::credentials::Credentials::from_secrets(&secrets).unwrap();
+    let backend = &lab.node.backend;
+    let session = backend
+        .open_named(&cx(), "lab", "cephfs", &credentials)
+        .await;
+    let options = ceph::subvolume::CreateOptions::default();
+    let subvolumes = session.unwrap().subvolumes;
+    subvolumes
+        .create(&cx(), &subvolume(), &options)
+        .await
+        .unwrap();
+    takeover::run(&lab.node).await;
+    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
+    lab.round().await;
+    let stats = lab.stats(&staging).await.unwrap();
+    assert!(!stats.volume_condition.unwrap().abnormal);
+}
