@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use secrecy::SecretString;
 
 use super::*;
-use crate::mount::{MountOptions, MounterKind};
+use crate::mount::{CephFs, MountOptions, MounterKind, Mounts as _, Unmounted, Users};
 
 fn fs() -> CephFs {
     CephFs {
