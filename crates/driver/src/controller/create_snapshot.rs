@@ -14,8 +14,10 @@
 //! Snapshots of one volume are taken beside each other; while one is, the volume is neither expanded
 //! nor deleted.
 
-use ceph::{Context, ErrorKind};
+use ceph::subvolume::Info;
+use ceph::{Context, ErrorKind, Subvolume};
 use csi_proto::v1::{CreateSnapshotRequest, CreateSnapshotResponse};
+use futures::future::OptionFuture;
 
 use super::{Controller, delete_snapshot, snapshot};
 use crate::backend::Session;
@@ -46,7 +48,8 @@ pub(super) async fn run(
         pending_metadata: controller.settings.metadata(&request.metadata),
         ..snapshot::new(&session, &parent)
     };
-    let taken = take(cx, &session, &request, &new).await;
+    let of = session.subvolume(&parent);
+    let taken = take(cx, &session, &request, &of, &new).await;
     let (record, taken) = taken.map_err(|error| session.explain(error))?;
     controller.trail.push_snapshot(&session, &record);
     let answer = snapshot::message(&session, &record, taken)?;
@@ -66,15 +69,20 @@ pub(super) fn check_source(field: &str, id: &str, parent: &Record) -> Result<(),
     super::check_served(parent)
 }
 
-/// Takes the snapshot, or finds it.
+/// Takes the snapshot of `of`, or finds it.
 async fn take(
     cx: &Context,
     session: &Session,
     request: &CreateSnapshot,
+    of: &Subvolume,
     new: &NewSnapshot,
 ) -> Result<(SnapshotRecord, Taken), Error> {
     let journal = &session.snapshot_journal;
-    let mut reserved = journal.reserve(cx, &request.name, new).await?;
+    let is_new = !journal.knows(cx, &request.name).await?;
+    // Of a snapshot that is there already the volume's size is noted, so the manager is not asked.
+    let look = OptionFuture::from(is_new.then(|| session.subvolumes.info(cx, of)));
+    let (reserved, volume) = tokio::join!(journal.reserve(cx, &request.name, new), look);
+    let mut reserved = reserved?;
     if let Reservation::Found(record) = &reserved
         && record.deleted
     {
@@ -111,22 +119,27 @@ async fn take(
             }
         }
     };
-    make(cx, session, request, record).await
+    make(cx, session, request, record, volume).await
 }
 
-/// Takes the snapshot of a reservation, or gives the reservation back.
+/// Takes the snapshot of a reservation, or gives the reservation back. `volume` is what Ceph told of the
+/// volume, if it has been asked.
 async fn make(
     cx: &Context,
     session: &Session,
     request: &CreateSnapshot,
     record: SnapshotRecord,
+    volume: Option<ceph::Result<Info>>,
 ) -> Result<(SnapshotRecord, Taken), Error> {
     let at = session.snapshot(&record);
+    let look = async {
+        match volume {
+            Some(told) => told,
+            None => session.subvolumes.info(cx, &at.of).await,
+        }
+    };
     // The manager works off one command after the other: the second is on its way while it does the first.
-    let (volume, created) = tokio::join!(
-        session.subvolumes.info(cx, &at.of),
-        session.snapshots.create(cx, &at)
-    );
+    let (volume, created) = tokio::join!(look, session.snapshots.create(cx, &at));
     let begun = !matches!(&created, Err(error) if is_refusal(error));
     let made = async {
         let info = match created {

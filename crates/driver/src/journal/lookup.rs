@@ -87,6 +87,14 @@ impl<K: Kind> Journal<K> {
         }
     }
 
+    /// Whether the directory has `request_name`.
+    ///
+    /// # Errors
+    /// As [`Journal::lookup`].
+    pub async fn knows(&self, cx: &Context, request_name: &str) -> Result<bool, Error> {
+        Ok(self.entry(cx, request_name).await?.is_some())
+    }
+
     /// The directory's entry for `request_name`.
     pub(super) async fn entry(
         &self,
