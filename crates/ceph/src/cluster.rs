@@ -48,17 +48,18 @@ pub trait Cluster: Send + Sync + fmt::Debug {
 /// A command to a monitor or manager: a JSON object with a `prefix`.
 #[derive(Clone, PartialEq)]
 pub struct Command {
-    prefix: String,
+    prefix: &'static str,
     json: String,
 }
 
 impl Command {
     /// A command `prefix` whose other arguments are the fields of `arguments` (a struct or map).
-    /// `format: json` is added, as everything here reads JSON answers.
+    /// `format: json` is added, as everything here reads JSON answers. Commands are few and known: what
+    /// varies is in the arguments.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `arguments` does not serialise to an object.
-    pub fn new(prefix: &str, arguments: &impl serde::Serialize) -> Result<Self> {
+    pub fn new(prefix: &'static str, arguments: &impl serde::Serialize) -> Result<Self> {
         let call = || format!("command `{prefix}`");
         let invalid = |detail: String| crate::Error::new(crate::ErrorKind::Invalid, call(), detail);
         let serde_json::Value::Object(mut object) =
@@ -69,15 +70,12 @@ impl Command {
         object.insert("prefix".to_owned(), prefix.into());
         object.insert("format".to_owned(), "json".into());
         let json = serde_json::Value::Object(object).to_string();
-        Ok(Self {
-            prefix: prefix.to_owned(),
-            json,
-        })
+        Ok(Self { prefix, json })
     }
 
     /// What the command does, e.g. `fs subvolume create`.
-    pub fn prefix(&self) -> &str {
-        &self.prefix
+    pub fn prefix(&self) -> &'static str {
+        self.prefix
     }
 
     /// The command as Ceph takes it.

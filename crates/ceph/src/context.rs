@@ -51,20 +51,22 @@ impl Context {
         self.remaining().is_zero()
     }
 
-    /// Notes that the request does `call` from now on, and waits for `future` until the deadline.
+    /// Notes that the request does `call` from now on, which is of `kind`, and waits for `future` until the
+    /// deadline.
     ///
     /// # Errors
     /// Those of `future`; [`ErrorKind::TimedOut`] at the deadline, at once if it has passed already
     /// (`future` is not started then).
     pub async fn within<T>(
         &self,
+        kind: &'static str,
         call: &str,
         future: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
         if self.expired() {
             return Err(Self::timed_out(call));
         }
-        self.step(call);
+        self.step(kind, call);
         tokio::time::timeout_at(self.deadline.into(), future)
             .await
             .unwrap_or_else(|_| Err(Self::timed_out(call)))
@@ -75,9 +77,10 @@ impl Context {
         Error::new(ErrorKind::TimedOut, call, "")
     }
 
-    /// Notes what the request does from now on, e.g. ``mgr command `fs subvolume create` ``.
-    pub fn step(&self, what: impl Into<String>) {
-        self.progress.set(what.into());
+    /// Notes what the request does from now on, e.g. `omap write to csi.volumes.default`, and of what
+    /// kind that is, e.g. `omap write`.
+    pub fn step(&self, kind: &'static str, what: impl Into<String>) {
+        self.progress.set(kind, what.into());
     }
 
     /// Where this request reports its steps.
@@ -98,6 +101,8 @@ pub struct Progress(Arc<Mutex<Vec<Step>>>);
 /// One step of a request.
 #[derive(Clone, Debug)]
 pub struct Step {
+    /// What is being done or waited for, without the names in it: there are few, whatever volumes there are.
+    pub kind: &'static str,
     /// What is being done or waited for.
     pub what: String,
     /// Since when.
@@ -125,12 +130,13 @@ impl Progress {
         steps.iter().zip(ends).map(took).collect()
     }
 
-    fn set(&self, what: String) {
+    fn set(&self, kind: &'static str, what: String) {
         let mut steps = self.lock();
         if steps.len() == MOST_STEPS {
             steps.pop();
         }
-        steps.push(Step { what, since: now() });
+        let since = now();
+        steps.push(Step { kind, what, since });
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Step>> {
@@ -154,9 +160,9 @@ mod tests {
     async fn steps_have_their_durations() {
         let cx = Context::with_timeout(Duration::from_mins(1));
         assert!(cx.progress().durations().is_empty());
-        cx.step("one");
+        cx.step("test", "one");
         tokio::time::advance(Duration::from_millis(3)).await;
-        cx.at_most(Duration::from_secs(1)).step("two");
+        cx.at_most(Duration::from_secs(1)).step("test", "two");
         tokio::time::advance(Duration::from_millis(5)).await;
         let named = |what: &str, millis| (what.to_owned(), Duration::from_millis(millis));
         assert_eq!(
@@ -169,7 +175,7 @@ mod tests {
     fn a_long_request_keeps_its_first_steps_and_the_present_one() {
         let cx = Context::with_timeout(Duration::from_mins(1));
         for number in 0..1000 {
-            cx.step(number.to_string());
+            cx.step("test", number.to_string());
         }
         let steps = cx.progress().durations();
         assert_eq!(steps.len(), MOST_STEPS);

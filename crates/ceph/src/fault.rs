@@ -157,7 +157,7 @@ impl Faults {
         match self.0.plan.next(what) {
             None => Ok(self.while_alive(effect).await),
             Some(Fault::Fail(error)) => Err(error),
-            Some(Fault::Hang) => cx.within(what, pending()).await,
+            Some(Fault::Hang) => cx.within("fault", what, pending()).await,
             Some(Fault::TimeOut) => Err(Context::timed_out(what)),
             Some(Fault::LoseAnswer) => {
                 self.while_alive(effect).await;

@@ -80,7 +80,11 @@ impl Cache {
         wanted: impl Fn(&Filesystem) -> bool + Send + Sync,
     ) -> Result<Filesystem> {
         // Held while asking, so that callers who come meanwhile use that answer.
-        let mut known = cx.within(what, async { Ok(self.0.lock().await) }).await?;
+        let mut known = cx
+            .within("file systems known", what, async {
+                Ok(self.0.lock().await)
+            })
+            .await?;
         if let Some(known) = &*known {
             let found = known.filesystems.iter().find(|fs| wanted(fs));
             let max_age = if found.is_some() {

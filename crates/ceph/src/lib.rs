@@ -2,7 +2,8 @@
 //!
 //! * [`Cluster`] is the boundary: objects with omaps and xattrs, advisory locks, monitor and manager
 //!   commands. [`rados`] implements it over librados, [`memory`] in memory; [`suite`] is the contract
-//!   that both must pass, and [`fault`] makes any of them fail at a chosen call.
+//!   that both must pass, [`fault`] makes any of them fail at a chosen call, and [`observe`] tells of
+//!   each call.
 //! * [`Subvolumes`], [`Snapshots`], [`Clones`] and [`Quiesce`] are what volumes are made with; [`mgr`]
 //!   implements them with manager commands.
 //! * [`health`] and [`storage`] are what the monitors tell of file systems and pools.
@@ -22,6 +23,7 @@ pub mod memory;
 pub mod mgr;
 mod mon;
 mod object;
+pub mod observe;
 pub mod pool;
 pub mod quiesce;
 pub mod rados;

@@ -250,7 +250,7 @@ impl State {
 impl Connect for Memory {
     async fn connect(&self, cx: &Context, identity: &Identity) -> Result<Arc<dyn Cluster>> {
         let call = format!("connect {identity}");
-        cx.within(&call, async {
+        cx.within("connect", &call, async {
             tokio::task::yield_now().await;
             let state = self.lock();
             let known = state.users.get(&identity.user);

@@ -31,7 +31,7 @@ impl MgrVolumes {
     async fn run(
         &self,
         cx: &Context,
-        prefix: &str,
+        prefix: &'static str,
         arguments: &(impl Serialize + Sync),
     ) -> Result<Vec<u8>> {
         let command = Command::new(prefix, arguments)?;

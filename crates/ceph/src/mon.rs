@@ -22,7 +22,7 @@ pub(crate) const DETAIL: Detail = Detail { detail: "detail" };
 pub(crate) async fn ask<T: DeserializeOwned>(
     cluster: &dyn Cluster,
     cx: &Context,
-    prefix: &str,
+    prefix: &'static str,
     arguments: &(impl Serialize + Sync),
 ) -> Result<T> {
     let command = Command::new(prefix, arguments)?;

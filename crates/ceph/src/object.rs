@@ -63,6 +63,18 @@ impl WriteOp {
         Self::default()
     }
 
+    /// What it does, without the object's name: `omap write`, `write` or `removal`.
+    pub fn kind(&self) -> &'static str {
+        let has = |wanted: fn(&WriteStep) -> bool| self.steps.iter().any(wanted);
+        if has(|step| matches!(step, WriteStep::Remove)) {
+            "removal"
+        } else if has(|step| matches!(step, WriteStep::OmapSet(_) | WriteStep::OmapRemove(_))) {
+            "omap write"
+        } else {
+            "write"
+        }
+    }
+
     /// Adds a step.
     #[must_use]
     pub fn then(mut self, step: WriteStep) -> Self {
@@ -84,6 +96,17 @@ pub struct ReadOp {
     pub xattrs: Vec<String>,
     /// Read the data, at most this many bytes from the start.
     pub data: Option<usize>,
+}
+
+impl ReadOp {
+    /// What it does, without the object's name: `omap read` or `read`.
+    pub fn kind(&self) -> &'static str {
+        if self.omap_page.is_some() || !self.omap_keys.is_empty() {
+            "omap read"
+        } else {
+            "read"
+        }
+    }
 }
 
 /// A page of an omap listing, in key order.

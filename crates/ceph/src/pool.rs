@@ -56,7 +56,7 @@ impl Pool {
     /// Those of [`Connect::connect`]; [`ErrorKind::TimedOut`] at the deadline of `cx`.
     pub async fn get(&self, cx: &Context, identity: &Identity) -> Result<Arc<Connection>> {
         let call = format!("connect {identity}");
-        cx.within(&call, async {
+        cx.within("connect", &call, async {
             let joined = self
                 .slots
                 .connection_or_attempt(identity, || self.start_attempt(identity));
@@ -76,7 +76,7 @@ impl Pool {
         let task = tokio::spawn(async move {
             let cx = Context::with_timeout(ATTEMPT_LIMIT);
             let connected = cx
-                .within(&call, connect.connect(&cx, &identity))
+                .within("connect", &call, connect.connect(&cx, &identity))
                 .await
                 .map(|cluster| Arc::new(Connection::new(cluster)));
             slots.attempt_ended(&identity, connected.as_ref().ok());

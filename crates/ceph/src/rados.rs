@@ -75,7 +75,7 @@ impl Connector {
         let (give, answer) = oneshot::channel();
         let (deadline, name) = (cx.deadline(), call.clone());
         let connected = cx
-            .within(&call, async {
+            .within("connect", &call, async {
                 self.workers.run(move || {
                     let connected = reach::connect(&config, deadline);
                     // If nobody waits any more the connection is closed again.

@@ -355,14 +355,18 @@ async fn mgr(client: &Client, limit: Duration) -> Result<Vec<u8>, Error> {
         .await
 }
 
-async fn mon(client: &Client, prefix: &str, arguments: &[(&str, &str)]) -> Result<Vec<u8>, Error> {
+async fn mon(
+    client: &Client,
+    prefix: &'static str,
+    arguments: &[(&str, &str)],
+) -> Result<Vec<u8>, Error> {
     let arguments: BTreeMap<_, _> = arguments.iter().copied().collect();
     let command = Command::new(prefix, &arguments).unwrap();
     let cx = Context::with_timeout(10 * SECOND);
     client.mon_command(&cx, &command).await
 }
 
-async fn command(client: &Client, prefix: &str, limit: Duration) -> Result<Vec<u8>, Error> {
+async fn command(client: &Client, prefix: &'static str, limit: Duration) -> Result<Vec<u8>, Error> {
     let command = Command::new(prefix, &BTreeMap::<String, String>::new()).unwrap();
     client
         .mon_command(&Context::with_timeout(limit), &command)

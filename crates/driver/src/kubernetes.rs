@@ -124,7 +124,10 @@ impl Api {
             escaped(namespace),
             escaped(name)
         );
-        cx.step(format!("Kubernetes API: get secret `{namespace}/{name}`"));
+        cx.step(
+            "Kubernetes API",
+            format!("Kubernetes API: get secret `{namespace}/{name}`"),
+        );
         read_secret(&self.get(cx, "Secret", &path).await?)
     }
 
@@ -138,7 +141,10 @@ impl Api {
         node: &str,
     ) -> Result<BTreeMap<String, String>, Error> {
         let path = format!("/api/v1/nodes/{}", escaped(node));
-        cx.step(format!("Kubernetes API: get node `{node}`"));
+        cx.step(
+            "Kubernetes API",
+            format!("Kubernetes API: get node `{node}`"),
+        );
         let body = self.get(cx, "Node", &path).await?;
         let node: Node =
             serde_json::from_slice(&body).map_err(|_| Error::BadAnswer { expected: "Node" })?;

@@ -28,10 +28,10 @@ impl MemoryClient {
     async fn call<T: Send>(
         &self,
         cx: &Context,
-        call: &str,
+        (kind, call): (&'static str, &str),
         effect: impl FnOnce(&mut State) -> Result<T, Refusal> + Send,
     ) -> Result<T> {
-        cx.within(call, async {
+        cx.within(kind, call, async {
             tokio::task::yield_now().await;
             let answer = effect(&mut self.memory.lock());
             tokio::task::yield_now().await;
@@ -86,23 +86,27 @@ pub(super) enum Errno {
 impl Cluster for MemoryClient {
     async fn read(&self, cx: &Context, object: &Object, op: ReadOp) -> Result<ReadAnswer> {
         let call = format!("read object `{}`", object.name);
-        self.call(cx, &call, |state| state.read(object, &op)).await
+        self.call(cx, (op.kind(), &call), |state| state.read(object, &op))
+            .await
     }
 
     async fn write(&self, cx: &Context, object: &Object, op: WriteOp) -> Result<()> {
         let call = format!("write object `{}`", object.name);
-        self.call(cx, &call, |state| state.write(object, op)).await
+        self.call(cx, (op.kind(), &call), |state| state.write(object, op))
+            .await
     }
 
     async fn lock(&self, cx: &Context, object: &Object, lock: &Lock) -> Result<()> {
         let call = format!("lock object `{}`", object.name);
-        self.call(cx, &call, |state| state.take_lock(object, self.id, lock))
-            .await
+        self.call(cx, ("lock", &call), |state| {
+            state.take_lock(object, self.id, lock)
+        })
+        .await
     }
 
     async fn unlock(&self, cx: &Context, object: &Object, name: &str, cookie: &str) -> Result<()> {
         let call = format!("unlock object `{}`", object.name);
-        self.call(cx, &call, |state| {
+        self.call(cx, ("unlock", &call), |state| {
             state.release_lock(object, self.id, name, cookie)
         })
         .await
@@ -110,17 +114,23 @@ impl Cluster for MemoryClient {
 
     async fn mon_command(&self, cx: &Context, command: &Command) -> Result<Vec<u8>> {
         let call = format!("mon command `{}`", command.prefix());
-        self.call(cx, &call, |state| state.mon_command(command))
-            .await
+        self.call(cx, (command.prefix(), &call), |state| {
+            state.mon_command(command)
+        })
+        .await
     }
 
     async fn mgr_command(&self, cx: &Context, command: &Command) -> Result<Vec<u8>> {
         let call = format!("mgr command `{}`", command.prefix());
         if self.memory.lock().hangs(command) {
-            return cx.within(&call, std::future::pending()).await;
+            return cx
+                .within(command.prefix(), &call, std::future::pending())
+                .await;
         }
-        self.call(cx, &call, |state| state.mgr_command(command))
-            .await
+        self.call(cx, (command.prefix(), &call), |state| {
+            state.mgr_command(command)
+        })
+        .await
     }
 
     fn is_retired(&self) -> bool {

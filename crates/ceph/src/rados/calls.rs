@@ -51,13 +51,13 @@ impl Calls {
         &self,
         workers: &Workers,
         cx: &Context,
-        call: &str,
+        (kind, call): (&'static str, &str),
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
         if cx.expired() {
             return Err(Context::timed_out(call));
         }
-        cx.step(call);
+        cx.step(kind, call);
         let timed_out = |detail| Error::new(ErrorKind::TimedOut, call, detail);
         let deadline = cx.deadline().into();
         let slot = timeout_at(deadline, Arc::clone(&self.slots).acquire_owned()).await;

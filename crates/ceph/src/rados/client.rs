@@ -45,7 +45,7 @@ impl Client {
     /// [`ErrorKind::TimedOut`](crate::ErrorKind::TimedOut) at the deadline of `cx`.
     pub async fn fsid(&self, cx: &Context) -> Result<String> {
         let call = "fsid of the cluster";
-        self.run(&self.to_mon, cx, call, move |cluster| {
+        self.run(&self.to_mon, cx, (call, call), move |cluster| {
             cluster.fsid().map_err(|error| of_call(call, error))
         })
         .await
@@ -56,7 +56,7 @@ impl Client {
         &self,
         calls: &Calls,
         cx: &Context,
-        call: &str,
+        call: (&'static str, &str),
         work: impl FnOnce(&librados::Cluster) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let cluster = Arc::clone(&self.cluster);
@@ -71,7 +71,7 @@ impl Cluster for Client {
     async fn read(&self, cx: &Context, object: &Object, op: ReadOp) -> Result<ReadAnswer> {
         let call = steps::describe_read(object, &op);
         let (object, name) = (object.clone(), call.clone());
-        self.run(&self.to_osds, cx, &call, move |cluster| {
+        self.run(&self.to_osds, cx, (op.kind(), &call), move |cluster| {
             steps::read(cluster, &name, &object, &op)
         })
         .await
@@ -80,7 +80,7 @@ impl Cluster for Client {
     async fn write(&self, cx: &Context, object: &Object, op: WriteOp) -> Result<()> {
         let call = steps::describe_write(object, &op);
         let (object, name) = (object.clone(), call.clone());
-        self.run(&self.to_osds, cx, &call, move |cluster| {
+        self.run(&self.to_osds, cx, (op.kind(), &call), move |cluster| {
             steps::write(cluster, &name, &object, &op)
         })
         .await
@@ -89,7 +89,7 @@ impl Cluster for Client {
     async fn lock(&self, cx: &Context, object: &Object, lock: &Lock) -> Result<()> {
         let call = format!("lock `{}` of {}", lock.name, object.name);
         let (object, lock, name) = (object.clone(), lock.clone(), call.clone());
-        self.run(&self.to_osds, cx, &call, move |cluster| {
+        self.run(&self.to_osds, cx, ("lock", &call), move |cluster| {
             let (cookie, description) = (&lock.cookie, &lock.description);
             steps::io_ctx(cluster, &object)
                 .and_then(|mut io| {
@@ -105,7 +105,7 @@ impl Cluster for Client {
         let call = format!("unlock `{name}` of {}", object.name);
         let (object, called) = (object.clone(), call.clone());
         let (name, cookie) = (name.to_owned(), cookie.to_owned());
-        self.run(&self.to_osds, cx, &call, move |cluster| {
+        self.run(&self.to_osds, cx, ("unlock", &call), move |cluster| {
             steps::io_ctx(cluster, &object)
                 .and_then(|mut io| io.unlock(&object.name, &name, &cookie))
                 .map_err(|error| of_osd_call(called, error))
@@ -116,22 +116,32 @@ impl Cluster for Client {
     async fn mon_command(&self, cx: &Context, command: &Command) -> Result<Vec<u8>> {
         let call = format!("mon command `{}`", command.prefix());
         let (json, name) = (command.json().to_owned(), call.clone());
-        self.run(&self.to_mon, cx, &call, move |cluster| {
-            cluster
-                .mon_command(&json)
-                .map_err(|error| of_call(name, error))
-        })
+        self.run(
+            &self.to_mon,
+            cx,
+            (command.prefix(), &call),
+            move |cluster| {
+                cluster
+                    .mon_command(&json)
+                    .map_err(|error| of_call(name, error))
+            },
+        )
         .await
     }
 
     async fn mgr_command(&self, cx: &Context, command: &Command) -> Result<Vec<u8>> {
         let call = format!("mgr command `{}`", command.prefix());
         let (json, name) = (command.json().to_owned(), call.clone());
-        self.run(&self.to_mgr, cx, &call, move |cluster| {
-            cluster
-                .mgr_command(&json)
-                .map_err(|error| of_call(name, error))
-        })
+        self.run(
+            &self.to_mgr,
+            cx,
+            (command.prefix(), &call),
+            move |cluster| {
+                cluster
+                    .mgr_command(&json)
+                    .map_err(|error| of_call(name, error))
+            },
+        )
         .await
     }
 

@@ -101,21 +101,13 @@ fn texts(call: &str, entries: BTreeMap<Vec<u8>, Vec<u8>>) -> Result<BTreeMap<Str
 
 /// What a read is called in steps and errors.
 pub(super) fn describe_read(object: &Object, op: &ReadOp) -> String {
-    if op.omap_page.is_some() || !op.omap_keys.is_empty() {
-        format!("omap read of {}", object.name)
-    } else {
-        format!("read of {}", object.name)
-    }
+    format!("{} of {}", op.kind(), object.name)
 }
 
 /// What a write is called in steps and errors.
 pub(super) fn describe_write(object: &Object, op: &WriteOp) -> String {
-    let has = |wanted: fn(&WriteStep) -> bool| op.steps.iter().any(wanted);
-    if has(|step| matches!(step, WriteStep::Remove)) {
-        format!("removal of {}", object.name)
-    } else if has(|step| matches!(step, WriteStep::OmapSet(_) | WriteStep::OmapRemove(_))) {
-        format!("omap write to {}", object.name)
-    } else {
-        format!("write to {}", object.name)
+    match op.kind() {
+        kind @ "removal" => format!("{kind} of {}", object.name),
+        kind => format!("{kind} to {}", object.name),
     }
 }

@@ -88,7 +88,7 @@ impl Wait<'_> {
     ) -> Result<ceph::Result<()>, Error> {
         const STATE: &str = "all of Ceph's cloner threads are busy and it waits for its turn";
         let line = Arc::clone(&self.line);
-        self.cx.step("a turn to begin a clone");
+        self.cx.step("clone turn", "a turn to begin a clone");
         let last = tokio::time::Instant::from_std(self.cx.deadline()) - TO_ANSWER;
         let Ok(_turn) = tokio::time::timeout_at(last, line.turn.lock()).await else {
             return Err(self.unfinished(STATE.to_owned()));
@@ -131,7 +131,7 @@ impl Wait<'_> {
         if self.cx.remaining() < pause + 2 * self.look + TO_ANSWER {
             return Err(self.unfinished(state()));
         }
-        self.cx.step("the clone to be complete");
+        self.cx.step("clone", "the clone to be complete");
         tokio::time::sleep(pause).await;
         Ok(())
     }

@@ -94,7 +94,7 @@ fn install(error: &io::Error) -> &'static str {
 /// Runs `program` to its end, or kills it and all it has started at the deadline.
 pub(super) async fn run(cx: &Context, program: Program) -> Result<Output, Error> {
     let line = program.line();
-    cx.step(format!("`{line}`"));
+    cx.step("program", format!("`{line}`"));
     tracing::debug!(command = line, "running");
     let (name, secret) = (program.name.display().to_string(), program.secret);
 

@@ -35,7 +35,7 @@ pub(super) async fn run<T: Send + 'static>(
     if cx.expired() {
         return Err(hangs());
     }
-    cx.step(format!("{call} `{}`", path.display()));
+    cx.step(call, format!("{call} `{}`", path.display()));
     let answer = start(call, path, work)?;
     match timeout_at(cx.deadline().into(), answer).await {
         Ok(Ok(value)) => Ok(value),

@@ -188,7 +188,7 @@ impl Memory {
         effect: impl FnOnce(&mut State) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let what = format!("{call} `{}`", path.display());
-        cx.step(what.clone());
+        cx.step(call, what.clone());
         let done = self
             .faults
             .step(cx, &what, async { effect(&mut self.lock()) });

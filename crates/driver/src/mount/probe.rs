@@ -51,7 +51,7 @@ impl<T: Clone + Send + Sync + 'static> Probe<T> {
     /// # Errors
     /// [`Error::Dead`] if its client is gone, [`Error::Hangs`] if there is no answer by the deadline.
     pub(super) async fn ask(&self, cx: &Context, path: &Path) -> Result<T, Error> {
-        cx.step(format!("{} `{}`", self.call, path.display()));
+        cx.step(self.call, format!("{} `{}`", self.call, path.display()));
         let mut question = self.question(path)?;
         let answered = question.answer.wait_for(Option::is_some);
         let answer = match timeout_at(cx.deadline().into(), answered).await {

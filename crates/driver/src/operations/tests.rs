@@ -52,7 +52,7 @@ async fn a_different_request_is_told_who_is_at_it() {
     let holder = operations.run(call("CreateVolume", "a", 1), &cx, |_| {
         let cx = cx.clone();
         async move {
-            cx.step("mgr command `fs subvolume create`");
+            cx.step("fs subvolume create", "mgr command `fs subvolume create`");
             tokio::time::sleep(Duration::from_secs(5)).await;
             Ok(())
         }
@@ -104,7 +104,7 @@ async fn at_the_deadline_the_key_is_free_and_the_step_named() {
     let stuck = operations.run::<(), _>(call("CreateVolume", "a", 1), &cx, |_| {
         let cx = cx.clone();
         async move {
-            cx.step("omap write to csi.volumes.default");
+            cx.step("omap write", "omap write to csi.volumes.default");
             std::future::pending().await
         }
     });

@@ -227,7 +227,7 @@ async fn who_is_in_the_way_and_what_took_too_long() {
     };
     let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
     let cx = Context::new(deadline.into_std(), Progress::default());
-    cx.step("mgr command `fs subvolume create`");
+    cx.step("fs subvolume create", "mgr command `fs subvolume create`");
     let first = operations.run(call(1), &cx, |_| {
         std::future::pending::<Result<(), Error>>()
     });

@@ -141,7 +141,7 @@ impl World {
     }
 
     /// Runs a command that needs file system, group and name of a subvolume.
-    pub(crate) fn subvolume_command(&self, prefix: &str, group: &str, name: &str) {
+    pub(crate) fn subvolume_command(&self, prefix: &'static str, group: &str, name: &str) {
         let arguments = std::collections::BTreeMap::from([
             ("vol_name", "cephfs"),
             ("group_name", group),

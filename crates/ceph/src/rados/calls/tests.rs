@@ -34,7 +34,9 @@ async fn an_answer_in_time_is_the_answer() {
     let (calls, workers) = (Calls::new("the manager", 1), Workers::default());
     let cx = Context::with_timeout(LONG);
     for n in 0..3 {
-        let answer = calls.run(&workers, &cx, "call", move || Ok(n)).await;
+        let answer = calls
+            .run(&workers, &cx, ("call", "call"), move || Ok(n))
+            .await;
         assert_eq!(answer.unwrap(), n);
     }
     assert_eq!(cx.progress().current().unwrap().what, "call");
@@ -47,7 +49,10 @@ async fn a_call_without_answer_is_left_at_the_deadline_and_counts_until_it_ends(
     let (calls, workers) = (Calls::new("the manager", 4), Workers::default());
     let (release, work) = held();
     let cx = Context::with_timeout(SHORT);
-    let error = calls.run(&workers, &cx, "call", work).await.unwrap_err();
+    let error = calls
+        .run(&workers, &cx, ("call", "call"), work)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::TimedOut);
     let text = error.to_string();
     assert!(text.contains("the manager did not answer for"), "{text}");
@@ -64,7 +69,7 @@ async fn a_caller_that_goes_away_leaves_its_call_behind() {
     let (release, work) = held();
     let caller = tokio::spawn({
         let (calls, cx) = (Arc::clone(&calls), Context::with_timeout(LONG));
-        async move { calls.run(&workers, &cx, "call", work).await }
+        async move { calls.run(&workers, &cx, ("call", "call"), work).await }
     });
     eventually(|| !calls.open.lock().is_empty()).await;
     assert_eq!(calls.abandoned(), 0);
@@ -83,12 +88,18 @@ async fn when_all_slots_are_taken_a_call_waits_and_says_for_whom() {
         let (release, work) = held();
         held_calls.push(release);
         let cx = Context::with_timeout(SHORT);
-        calls.run(&workers, &cx, "held", work).await.unwrap_err();
+        calls
+            .run(&workers, &cx, ("held", "held"), work)
+            .await
+            .unwrap_err();
     }
     let (ran, has_run) = mpsc::channel();
     let cx = Context::with_timeout(SHORT);
     let work = move || ran.send(()).map_err(|_| unreachable!());
-    let error = calls.run(&workers, &cx, "third", work).await.unwrap_err();
+    let error = calls
+        .run(&workers, &cx, ("third", "third"), work)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::TimedOut);
     let text = error.to_string();
     assert!(text.contains("third"), "{text}");
@@ -103,7 +114,10 @@ async fn when_all_slots_are_taken_a_call_waits_and_says_for_whom() {
 
     held_calls.pop();
     let cx = Context::with_timeout(LONG);
-    calls.run(&workers, &cx, "fourth", || Ok(())).await.unwrap();
+    calls
+        .run(&workers, &cx, ("fourth", "fourth"), || Ok(()))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -112,7 +126,10 @@ async fn an_expired_context_makes_no_call() {
     let (ran, has_run) = mpsc::channel();
     let cx = Context::with_timeout(Duration::ZERO);
     let work = move || ran.send(()).map_err(|_| unreachable!());
-    let error = calls.run(&workers, &cx, "call", work).await.unwrap_err();
+    let error = calls
+        .run(&workers, &cx, ("call", "call"), work)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::TimedOut);
     assert!(has_run.recv().is_err());
     assert!(!calls.had_no_answer());
@@ -124,7 +141,10 @@ async fn a_panic_is_an_error_and_frees_its_slot() {
     let cx = Context::with_timeout(LONG);
     for _ in 0..3 {
         let work = || -> crate::Result<()> { panic!("expected by the test") };
-        let error = calls.run(&workers, &cx, "call", work).await.unwrap_err();
+        let error = calls
+            .run(&workers, &cx, ("call", "call"), work)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, ErrorKind::Other);
     }
     eventually(|| calls.open.lock().is_empty()).await;

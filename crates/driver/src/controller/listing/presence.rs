@@ -50,7 +50,7 @@ impl Directories {
         let what = format!("names of all subvolumes in group `{group}`");
         // A task of its own: who does not wait for it gets the answer the next time.
         let task = tokio::spawn(refresh);
-        let answer = cx.within(&what, async {
+        let answer = cx.within("subvolume names", &what, async {
             task.await.unwrap_or_else(|died| {
                 Err(ceph::Error::new(
                     ceph::ErrorKind::Other,

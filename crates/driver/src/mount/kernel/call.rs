@@ -47,7 +47,7 @@ pub(super) struct Attempt {
 /// [`Error::Hangs`] if it has not ended by the deadline.
 pub(super) async fn run(cx: &Context, attempt: Attempt) -> Result<Result<(), Refusal>, Error> {
     let (started, at) = (Instant::now(), attempt.at.clone());
-    cx.step(format!("{CALL} `{}`", at.display()));
+    cx.step(CALL, format!("{CALL} `{}`", at.display()));
     let (sender, answer) = oneshot::channel();
     let seconds = cx.remaining().as_secs().saturating_sub(1);
     let thread = std::thread::Builder::new()
