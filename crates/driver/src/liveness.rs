@@ -3,7 +3,6 @@
 //! calls Probe at once, for the kubelet's own probes of the driver's container: there it is an error that the
 //! driver does not answer, and none that its configuration is not good yet, which no restart would mend.
 
-mod metrics;
 mod probe;
 #[cfg(test)]
 mod tests;
@@ -11,22 +10,20 @@ mod tests;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::TcpListener;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::LivenessSettings;
+use crate::http;
 use crate::logging::extended;
-
-/// How long open HTTP connections may hold up the end.
-const CLOSING: Duration = Duration::from_secs(1);
+use crate::metrics::{CONTENT_TYPE, Metrics};
 
 /// Where the sidecar livenessprobe answers too.
 const HEALTH: &str = "/healthz";
@@ -51,8 +48,7 @@ pub enum Error {
 #[derive(Debug)]
 struct Shown {
     settings: LivenessSettings,
-    alive: AtomicBool,
-    started: SystemTime,
+    metrics: Metrics,
 }
 
 /// Probes and answers until `shutdown`.
@@ -68,24 +64,26 @@ pub async fn run(settings: LivenessSettings, shutdown: CancellationToken) -> Res
         settings.endpoint,
         settings.path,
     );
+    let alive = Alive::default();
     let shown = Arc::new(Shown {
         settings: settings.clone(),
-        alive: AtomicBool::new(false),
-        started: SystemTime::now(),
+        metrics: metrics(&alive),
     });
-    let router = Router::new()
-        .fallback(answer)
-        .with_state(Arc::clone(&shown));
-    let server =
-        axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let router = Router::new().fallback(answer).with_state(shown);
     tokio::select! {
-        ended = server => ended.map_err(Error::Serve),
-        () = probe_again_and_again(&settings, &shown) => Ok(()),
-        () = async { shutdown.cancelled().await; tokio::time::sleep(CLOSING).await } => Ok(()),
+        ended = http::serve(listener, router, shutdown) => ended.map_err(Error::Serve),
+        () = probe_again_and_again(&settings, &alive) => Ok(()),
     }
 }
 
-async fn probe_again_and_again(settings: &LivenessSettings, shown: &Shown) {
+/// 1 after a Probe that was answered well, else 0.
+type Alive = Gauge;
+
+fn metrics(alive: &Alive) -> Metrics {
+    Metrics::new().with("csi_liveness", "Liveness Probe", alive.clone())
+}
+
+async fn probe_again_and_again(settings: &LivenessSettings, alive: &Alive) {
     let mut ticks = tokio::time::interval(settings.poll_time);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -95,15 +93,15 @@ async fn probe_again_and_again(settings: &LivenessSettings, shown: &Shown) {
             Ok(()) => extended!("probe of {}: ready", settings.endpoint),
             Err(error) => tracing::error!("probe of {} failed: {error}", settings.endpoint),
         }
-        shown.alive.store(outcome.is_ok(), Ordering::Relaxed);
+        alive.set(outcome.is_ok().into());
     }
 }
 
 async fn answer(State(shown): State<Arc<Shown>>, uri: Uri) -> Response {
     let settings = &shown.settings;
     if uri.path() == settings.path {
-        let text = metrics::text(shown.alive.load(Ordering::Relaxed), shown.started);
-        ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
+        let text = shown.metrics.text();
+        ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
     } else if uri.path() == HEALTH {
         match probe::run(&settings.endpoint, settings.timeout).await {
             Ok(()) => "ok".into_response(),

@@ -10,6 +10,7 @@ mod expand_volume;
 mod info;
 mod known;
 mod labels;
+mod overview;
 mod path_error;
 mod place;
 mod publish_volume;
@@ -23,6 +24,7 @@ mod tests;
 pub mod topology;
 mod unpublish_volume;
 mod unstage_volume;
+mod usages;
 mod volume_health;
 mod volume_stats;
 
@@ -39,6 +41,7 @@ pub use self::labels::{Labels, LabelsError};
 pub use self::path_error::PathError;
 pub use self::recovery::record::Records;
 pub use self::recovery::{Recovery, watch};
+use self::usages::Usages;
 use crate::backend::Backend;
 use crate::mount::Mounts;
 use crate::rpc::Frame;
@@ -73,6 +76,7 @@ pub struct Node {
     known: Known,
     recovery: Recovery,
     sick: Sick,
+    usages: Usages,
 }
 
 /// The gRPC face of a [`Node`].
@@ -94,6 +98,7 @@ impl Node {
             known: Known::default(),
             recovery: Recovery::new(Records::in_memory(), false),
             sick: Sick::default(),
+            usages: Usages::default(),
         }
     }
 

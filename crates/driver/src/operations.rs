@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ceph::{Context, Progress};
@@ -88,7 +88,20 @@ pub struct Expired {
 #[derive(Debug, Default)]
 pub struct Operations {
     running: Arc<Running>,
+    /// All of them, also those without a key.
+    all: Arc<Mutex<Vec<Arc<Operation>>>>,
     tasks: TaskTracker,
+}
+
+/// A request in flight, for those who look at it from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InFlight {
+    /// Name of the RPC.
+    pub rpc: &'static str,
+    /// The kind of its present step, `None` before the first.
+    pub step: Option<&'static str>,
+    /// How long it has been running.
+    pub age: Duration,
 }
 
 type Running = Mutex<HashMap<Key, Holders>>;
@@ -130,7 +143,8 @@ impl Operations {
                 let running = Arc::clone(held.operation());
                 let outcome = running.outcome.subscribe();
                 let future = operation(held.clone());
-                let task = supervise(held, cx.clone(), future).in_current_span();
+                let listed = Listed::new(&self.all, &running);
+                let task = supervise(held, listed, cx.clone(), future).in_current_span();
                 self.tasks.spawn(task);
                 (running, outcome)
             }
@@ -144,11 +158,20 @@ impl Operations {
         if tokio::time::timeout(grace, self.tasks.wait()).await.is_ok() {
             return Vec::new();
         }
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let operations = running.values().flat_map(Holders::operations);
-        operations
-            .map(|operation| operation.expired().to_string())
-            .collect()
+        let all = lock(&self.all);
+        let left = all.iter().map(|operation| operation.expired().to_string());
+        left.collect()
+    }
+
+    /// What runs now.
+    pub fn in_flight(&self) -> Vec<InFlight> {
+        let all = lock(&self.all);
+        let in_flight = all.iter().map(|operation| InFlight {
+            rpc: operation.call.rpc,
+            step: operation.progress.current().map(|step| step.kind),
+            age: operation.started.elapsed(),
+        });
+        in_flight.collect()
     }
 
     fn enter(&self, call: Call, cx: &Context) -> Result<Entered, Error> {
@@ -158,7 +181,7 @@ impl Operations {
                 Operation::new(call, cx),
             )));
         };
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = lock(&self.running);
         if let Some(holders) = running.get(&key) {
             let mut operations = holders.operations();
             return match operations.find(|operation| operation.is_same(&call)) {
@@ -180,7 +203,7 @@ enum Entered {
 
 /// Runs to the end or the deadline, frees the key, and only then tells the outcome: who has the answer
 /// may send the next request at once.
-async fn supervise<T, F>(held: Held, cx: Context, future: F)
+async fn supervise<T, F>(held: Held, listed: Listed, cx: Context, future: F)
 where
     T: Clone + Send + Sync + 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,
@@ -193,8 +216,40 @@ where
         Ok(Err(panic)) => Err(Arc::new(Error::Panicked(panic_text(&*panic)))),
         Err(_) => Err(Arc::new(operation.expired().into())),
     };
-    drop(held);
+    drop((held, listed));
     operation.outcome.send_replace(Some(Arc::new(outcome)));
+}
+
+/// Keeps an operation on the list of all until it is dropped.
+struct Listed {
+    all: Arc<Mutex<Vec<Arc<Operation>>>>,
+    operation: Arc<Operation>,
+}
+
+impl Listed {
+    fn new(all: &Arc<Mutex<Vec<Arc<Operation>>>>, operation: &Arc<Operation>) -> Self {
+        lock(all).push(Arc::clone(operation));
+        Self {
+            all: Arc::clone(all),
+            operation: Arc::clone(operation),
+        }
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        let mut all = lock(&self.all);
+        let own = all
+            .iter()
+            .position(|other| Arc::ptr_eq(other, &self.operation));
+        if let Some(own) = own {
+            all.swap_remove(own);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

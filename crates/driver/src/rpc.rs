@@ -13,7 +13,8 @@ use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
 
 use crate::error::Error;
-use crate::operations::{Call, Held, Key, Operations};
+use crate::metrics::Rpcs;
+use crate::operations::{Call, Held, InFlight, Key, Operations};
 use crate::status;
 
 /// A request message of CSI.
@@ -43,6 +44,7 @@ pub struct Frame {
     operations: Operations,
     limits: Limits,
     count: AtomicU64,
+    rpcs: Rpcs,
     hashers: [RandomState; 2],
 }
 
@@ -54,6 +56,7 @@ impl Frame {
             operations: Operations::default(),
             limits,
             count: AtomicU64::new(0),
+            rpcs: Rpcs::default(),
             hashers,
         }
     }
@@ -75,6 +78,7 @@ impl Frame {
         let method = Q::METHOD.rsplit('/').next().unwrap_or(Q::METHOD);
         let subject = request.get_ref().subject().to_owned();
         let span = tracing::info_span!("rpc", id, req_id = subject, method);
+        let started = Instant::now();
         let answer = async {
             crate::logging::extended!("GRPC call: {}", Q::METHOD);
             tracing::trace!("GRPC request: {:?}", request.get_ref());
@@ -85,7 +89,6 @@ impl Frame {
                 key: request.get_ref().key(),
                 fingerprint: self.fingerprint(request.get_ref()),
             };
-            let started = Instant::now();
             let progress = cx.progress().clone();
             let operation = self.operations.run(call, &cx, |held| {
                 run(cx.clone(), held, request.into_inner())
@@ -99,11 +102,14 @@ impl Frame {
         match answer {
             Ok(answer) => {
                 tracing::trace!("GRPC response: {answer:?}");
+                self.rpcs.answered(method, started.elapsed(), Ok(()));
                 Ok(Response::new(answer))
             }
             Err(error) => {
                 let status = status::of(&error);
                 tracing::error!("GRPC error: {:?}: {}", status.code(), status.message());
+                let code = Err(status.code());
+                self.rpcs.answered(method, started.elapsed(), code);
                 Err(status)
             }
         }
@@ -135,8 +141,23 @@ impl Frame {
             key: Some(key),
             fingerprint: self.hashers.each_ref().map(|hasher| hasher.hash_one(id)),
         };
+        let started = Instant::now();
         let operation = self.operations.run(call, &cx, |held| run(cx.clone(), held));
-        operation.instrument(span).await
+        let outcome = operation.instrument(span).await;
+        let code = outcome.as_ref().map(drop);
+        let code = code.map_err(|error| status::of(error).code());
+        self.rpcs.answered(what, started.elapsed(), code);
+        outcome
+    }
+
+    /// What has been answered so far.
+    pub fn rpcs(&self) -> &Rpcs {
+        &self.rpcs
+    }
+
+    /// What runs now.
+    pub fn in_flight(&self) -> Vec<InFlight> {
+        self.operations.in_flight()
     }
 
     /// Waits until no request is in flight, at most for `grace`; names those that still run.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ceph::Pool;
+use ceph::observe::Observed;
 use ceph::rados::{self, Connector};
 use csi_proto::v1::controller_server::ControllerServer;
 use csi_proto::v1::group_controller_server::GroupControllerServer;
@@ -29,6 +30,7 @@ use crate::controller::{self, Controller};
 use crate::identity;
 use crate::kubernetes::Api;
 use crate::liveness;
+use crate::metrics::{self, CephCalls, Metrics};
 use crate::mount::{Fuse, Kernel, Linux, Mounter};
 use crate::node::{self, Labels, Node, Records, Recovery, topology};
 use crate::own_credentials::OwnCredentials;
@@ -55,6 +57,9 @@ pub enum Error {
     /// Its liveness cannot be shown.
     #[error(transparent)]
     Liveness(#[from] liveness::Error),
+    /// Its metrics cannot be shown.
+    #[error(transparent)]
+    Metrics(#[from] metrics::Error),
     /// It is not known where the node is.
     #[error("cannot tell the node's topology (--domainlabels)")]
     Topology(#[from] topology::Error),
@@ -73,14 +78,9 @@ pub async fn serve(settings: DriverSettings, shutdown: CancellationToken) -> Res
         registration,
         liveness,
     } = settings;
-    let config = Arc::new(Config::open(&common.config_file, &common.rados_namespace));
     let conf = Arc::new(CephConf::new(ceph_conf::DEFAULT_DIR));
-    let pool = Pool::new(Arc::new(Connector::new(rados::Settings {
-        // Administrators put settings of their own into it: it counts where it is present.
-        conf_file: conf.existing(),
-        ..rados::Settings::default()
-    })));
-    let backend = Arc::new(Backend::new(config, pool, &common.instance_id));
+    let calls = CephCalls::default();
+    let backend = Arc::new(make_backend(&common, &conf, &calls));
     let limits = Limits {
         longest: common.rpc_timeout,
         slow: common.slow_op_interval,
@@ -102,6 +102,7 @@ pub async fn serve(settings: DriverSettings, shutdown: CancellationToken) -> Res
         Some(settings) => Some(make_node(settings, &common, backend, conf).await?),
         None => None,
     };
+    let metrics = make_metrics(&calls, &frame, node.as_ref());
     let node_service = node.map(|node| node_service(node, &frame, &shutdown));
     let router = Server::builder()
         .add_service(IdentityServer::new(identity))
@@ -124,8 +125,28 @@ pub async fn serve(settings: DriverSettings, shutdown: CancellationToken) -> Res
         Ok(())
     };
     let beside = beside(&common.driver_name, registration, liveness, &shutdown);
-    tokio::try_join!(serving.map_err(transport), ending, beside)?;
+    let showing = show(metrics, common.metrics_listen.as_deref(), &shutdown);
+    tokio::try_join!(serving.map_err(transport), ending, beside, showing)?;
     Ok(())
+}
+
+fn make_backend(common: &CommonSettings, conf: &CephConf, calls: &CephCalls) -> Backend {
+    let config = Arc::new(Config::open(&common.config_file, &common.rados_namespace));
+    let connector = Connector::new(rados::Settings {
+        // Administrators put settings of their own into it: it counts where it is present.
+        conf_file: conf.existing(),
+        ..rados::Settings::default()
+    });
+    let observed = Observed::new(Arc::new(connector), Arc::new(calls.clone()));
+    Backend::new(config, Pool::new(Arc::new(observed)), &common.instance_id)
+}
+
+fn make_metrics(calls: &CephCalls, frame: &Arc<Frame>, node: Option<&Arc<Node>>) -> Metrics {
+    let metrics = Metrics::new().with_ceph(calls).with_requests(frame);
+    match node {
+        Some(node) => metrics.with_volumes(node),
+        None => metrics,
+    }
 }
 
 /// What sidecars do otherwise, in this process where it is asked for.
@@ -149,6 +170,18 @@ async fn beside(
         Ok(())
     };
     tokio::try_join!(registration, liveness)?;
+    Ok(())
+}
+
+/// Shows `metrics` on `address`, if there is one.
+async fn show(
+    metrics: Metrics,
+    address: Option<&str>,
+    shutdown: &CancellationToken,
+) -> Result<(), Error> {
+    if let Some(address) = address {
+        metrics.serve(address, shutdown.clone()).await?;
+    }
     Ok(())
 }
 

@@ -17,8 +17,13 @@ mod key;
 mod lab;
 #[path = "node_fuse/life.rs"]
 mod life;
+#[path = "node_fuse/metrics.rs"]
+mod metrics;
 #[path = "node_fuse/plugin.rs"]
 mod plugin;
+#[path = "support/prometheus.rs"]
+#[allow(dead_code, reason = "each test uses its part of the support")]
+mod prometheus;
 #[path = "node_fuse/recovery.rs"]
 mod recovery;
 #[path = "node_fuse/refused.rs"]

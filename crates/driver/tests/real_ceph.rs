@@ -28,6 +28,11 @@ mod groups;
 mod lab;
 #[path = "real_ceph/listing.rs"]
 mod listing;
+#[path = "real_ceph/metrics.rs"]
+mod metrics;
+#[path = "support/prometheus.rs"]
+#[allow(dead_code, reason = "each test uses its part of the support")]
+mod prometheus;
 #[path = "support/random.rs"]
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod random;

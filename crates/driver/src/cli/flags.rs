@@ -63,6 +63,7 @@ pub(super) struct Flags {
 
     pub(super) config_file: String,
     pub(super) log_format: Format,
+    pub(super) metrics_listen: String,
     pub(super) rpc_timeout: Duration,
     pub(super) shutdown_grace: Duration,
     pub(super) fuse_binary: String,
@@ -127,6 +128,7 @@ impl Default for Flags {
 
             config_file: config::DEFAULT_PATH.to_owned(),
             log_format: Format::Klog,
+            metrics_listen: String::new(),
             rpc_timeout: Duration::from_mins(2),
             shutdown_grace: Duration::from_secs(30),
             fuse_binary: "ceph-fuse".to_owned(),

@@ -79,6 +79,8 @@ pub struct CommonSettings {
     pub shutdown_grace: Duration,
     /// An RPC that runs this long is logged, and again after each further such time; `None` for never.
     pub slow_op_interval: Option<Duration>,
+    /// `<host>:<port>` on which to show the driver's own metrics, `None` for nowhere.
+    pub metrics_listen: Option<String>,
     /// How to ask the Kubernetes API, `None` outside of Kubernetes.
     pub kubernetes: Option<kubernetes::Access>,
 }
@@ -213,6 +215,9 @@ impl CommonSettings {
             rpc_timeout: longer_than_zero("rpc-timeout", flags.rpc_timeout)?,
             shutdown_grace: flags.shutdown_grace,
             slow_op_interval: Some(flags.log_slow_op_interval).filter(|time| !time.is_zero()),
+            metrics_listen: some(&flags.metrics_listen)
+                .map(|address| check::http_address("metrics-listen", &address))
+                .transpose()?,
             kubernetes: check::kubernetes(environment)?,
         })
     }

@@ -157,6 +157,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group { title: "Not in the original", flags: &[
         flag("controller-secrets-dir", Text(|f| &mut f.controller_secrets_dir), "directory with the driver's own credentials, for listings: a directory per clusterID, with the files `userID` and `userKey`"),
         flag("config-file", Text(|f| &mut f.config_file), "file with the monitors and settings of each clusterID"),
+        flag("metrics-listen", Text(|f| &mut f.metrics_listen), "address on which the driver shows its own metrics at /metrics, such as `127.0.0.1:8682` or `:8682`"),
         flag("rpc-timeout", Kind::Duration(|f| &mut f.rpc_timeout), "longest time for one call, whatever the caller allows"),
         flag("shutdown-grace", Kind::Duration(|f| &mut f.shutdown_grace), "time for running calls to end after SIGTERM"),
         flag("volume-mount-group", Bool(|f| &mut f.volume_mount_group), "take a pod's fsGroup over from the kubelet: the volume's root gets this group, the files in it stay as they are"),

@@ -65,6 +65,7 @@ fn defaults_are_the_originals() {
             rpc_timeout: Duration::from_mins(2),
             shutdown_grace: Duration::from_secs(30),
             slow_op_interval: Some(Duration::from_secs(30)),
+            metrics_listen: None,
             kubernetes: None,
         }
     );
@@ -571,6 +572,10 @@ fn bad_values_are_explained() {
             "flag --fuse-memory-limit cannot have the value `-1`: it cannot be negative",
         ),
         (
+            &["--type=cephfs", "--nodeid=n", "--metrics-listen=8682"],
+            "flag --metrics-listen cannot have the value `8682`: it must be `<host>:<port>` or `:<port>`",
+        ),
+        (
             &["--type=liveness", "--metricspath=/a?b"],
             "flag --metricspath cannot have the value `/a?b`: it must be the plain path of a URL, such \
              as /metrics",
@@ -666,6 +671,17 @@ fn registration_by_a_process_of_its_own() {
         "--health-port=1",
     ];
     assert!(error(&both).1.contains("exclude each other"));
+}
+
+#[test]
+fn metrics_are_shown_on_all_addresses_unless_one_is_named() {
+    for (flag, address) in [
+        ("--metrics-listen=:8682", "0.0.0.0:8682"),
+        ("--metrics-listen=127.0.0.1:8682", "127.0.0.1:8682"),
+    ] {
+        let found = driver(&[flag]).common.metrics_listen;
+        assert_eq!(found.as_deref(), Some(address));
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use csi_proto::v1::identity_server::{Identity, IdentityServer};
 use csi_proto::v1::{
@@ -215,7 +215,9 @@ async fn a_taken_port_is_an_error_that_names_it() {
 
 #[test]
 fn metrics_have_plausible_values() {
-    let text = metrics::text(true, SystemTime::now());
+    let alive = Alive::default();
+    alive.set(1);
+    let text = metrics(&alive).text();
     let value = |name: &str| {
         let line = text
             .lines()

@@ -81,6 +81,12 @@ impl Sick {
         entry.1
     }
 
+    /// How many mounts have this ailment.
+    pub(super) fn count(&self, reason: &str) -> usize {
+        let sick = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sick.values().filter(|(with, _)| *with == reason).count()
+    }
+
     /// The mount is well, or gone.
     pub(super) fn recovered(&self, path: &Path) {
         let mut sick = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -42,6 +42,17 @@ impl Known {
         }
     }
 
+    /// How many are mounted by another client than they ask for, and how many could not be mounted.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let known = self.lock();
+        let count =
+            |wanted: fn(&State) -> bool| known.values().filter(|state| wanted(state)).count();
+        (
+            count(|state| matches!(state, State::Staged(_, Some(_)))),
+            count(|state| matches!(state, State::Failed(_))),
+        )
+    }
+
     pub(super) fn failed(&self, volume: &str, why: String) {
         self.lock().insert(volume.to_owned(), State::Failed(why));
     }

@@ -115,6 +115,23 @@ impl Recovery {
         }
     }
 
+    /// How the volumes are that are staged.
+    pub(super) fn states(&self) -> States {
+        let pauses = self.lock();
+        let mut states = States::default();
+        for record in self.records.all() {
+            let count = if pauses.contains_key(&record.volume) {
+                &mut states.failed
+            } else if record.mending || !record.owed.is_empty() {
+                &mut states.recovering
+            } else {
+                &mut states.mounted
+            };
+            *count += 1;
+        }
+        states
+    }
+
     fn may_try(&self, volume: &str) -> bool {
         let pauses = self.lock();
         pauses
@@ -138,6 +155,17 @@ impl Recovery {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Pause>> {
         self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How many volumes are in which state.
+#[derive(Debug, Default)]
+pub(super) struct States {
+    /// Mounted, as far as is known.
+    pub(super) mounted: usize,
+    /// Being mounted anew.
+    pub(super) recovering: usize,
+    /// Dead, and could not be mounted anew at the last attempt.
+    pub(super) failed: usize,
 }
 
 /// `devices` with `device` as the last one.

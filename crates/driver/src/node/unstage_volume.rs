@@ -43,5 +43,6 @@ pub(super) async fn run(
         node.unmount_all(cx, &place.path).await?;
     }
     node.known.forget(&request.volume);
+    node.usages.forget(&request.volume);
     Ok(NodeUnstageVolumeResponse {})
 }

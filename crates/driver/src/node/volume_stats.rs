@@ -40,6 +40,7 @@ pub(super) async fn run(
             if let Some(fallback) = node.known.fallback(&volume) {
                 message = format!("{message}; {fallback}");
             }
+            node.usages.learn(&volume, &usage);
             (usages(&usage), false, message)
         }
         Some(Condition::Abnormal(ailment)) => (Vec::new(), true, ailment.message),

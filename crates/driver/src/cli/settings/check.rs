@@ -55,6 +55,18 @@ pub(super) fn endpoint(text: &str) -> Result<Endpoint, Error> {
     Endpoint::parse(text).map_err(|reason| Error::Settings(cannot_be("endpoint", text, &reason)))
 }
 
+/// Where to answer HTTP.
+pub(super) fn http_address(flag: &str, address: &str) -> Result<String, Error> {
+    match Endpoint::parse(&format!("tcp://{address}")) {
+        Ok(Endpoint::Tcp(address)) => Ok(address),
+        _ => Err(bad(
+            flag,
+            address,
+            "it must be `<host>:<port>` or `:<port>`",
+        )),
+    }
+}
+
 pub(super) fn longer_than_zero(flag: &str, time: Duration) -> Result<Duration, Error> {
     if time.is_zero() {
         return Err(bad(flag, "0", "it must be longer than 0"));

@@ -88,13 +88,7 @@ fn health(flags: &Flags) -> Result<Option<String>, Error> {
     match (flags.health_port, flags.http_endpoint.as_str()) {
         (0, "") => Ok(None),
         (port, "") => Ok(Some(format!("0.0.0.0:{port}"))),
-        (0, address) => match Endpoint::parse(&format!("tcp://{address}")) {
-            Ok(Endpoint::Tcp(address)) => Ok(Some(address)),
-            _ => {
-                let reason = "it must be `<host>:<port>` or `:<port>`";
-                Err(check::bad("http-endpoint", address, reason))
-            }
-        },
+        (0, address) => check::http_address("http-endpoint", address).map(Some),
         _ => Err(Error::Settings(
             "--health-port and --http-endpoint exclude each other; keep --http-endpoint".to_owned(),
         )),
