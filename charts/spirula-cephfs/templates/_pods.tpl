@@ -65,6 +65,9 @@ imagePullPolicy: {{ .pullPolicy }}
 {{- if .part.profiling.enabled }}
 - --enableprofiling=true
 {{- end }}
+{{- if .root.Values.driverMetrics.enabled }}
+- --metrics-listen=$(POD_IP):{{ .root.Values.driverMetrics.containerPort }}
+{{- end }}
 {{- if and .root.Values.compact .part.httpMetrics.enabled }}
 - --liveness
 - --metricsport={{ .part.httpMetrics.containerPort }}
@@ -74,6 +77,19 @@ imagePullPolicy: {{ .pullPolicy }}
 {{- define "spirula.metrics.port" -}}
 - name: http-metrics
   containerPort: {{ .httpMetrics.containerPort }}
+{{- end -}}
+
+{{- /* Ports of the driver's own container: {root, part}; nothing where it has none. */ -}}
+{{- define "spirula.ports" -}}
+{{- if and .root.Values.compact .part.httpMetrics.enabled }}
+{{ include "spirula.metrics.port" .part }}
+{{- end }}
+{{- with .root.Values.driverMetrics }}
+{{- if .enabled }}
+- name: driver-metrics
+  containerPort: {{ .containerPort }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- /* The container liveness-prometheus: {root, part, socket, securityContext}. */ -}}

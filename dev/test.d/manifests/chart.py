@@ -105,7 +105,7 @@ def unknown():
 # Accepted, because the original has them, and without effect, as values.yaml says.
 WITHOUT_EFFECT = {"rbac.leastPrivileges", "provisioner.attacher", "provisioner.resizer.name"}
 # Used together with what is beside it.
-WHOLE = {"provisioner.strategy.rollingUpdate.maxUnavailable"}
+WHOLE = {"provisioner.strategy.rollingUpdate.maxUnavailable", "dashboard.labels.grafana_dashboard"}
 
 
 def unused():

@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from tools import CHART, DEPLOY, DRIVER, ROOT, helm, kustomize, name, output, parse, pods
+from tools import CHART, DEPLOY, DRIVER, ROOT, helm, kustomize, kustomize_with, name, output, parse, pods
 
 OVERLAYS = [".", "compact", "site", "monitoring", "openshift"]
 
@@ -45,6 +45,8 @@ def run(failures):
             names = sorted(map(name, objects))
             failures.check(f"{title}: the names of ceph-csi", differing(names, sorted(ORIGINAL)))
             failures.check(f"{title}: the selectors of ceph-csi", selectors(objects))
+    for overlay in (".", "compact"):
+        everything(failures, f"kustomize {overlay} with metrics", kustomize_with(overlay, "metrics"))
     everything(failures, "helm", parse(output(helm())))
     everything(failures, "helm, compact", parse(output(helm("compact: true"))))
     examples(failures)
@@ -55,6 +57,7 @@ def everything(failures, title, objects):
     failures.check(f"{title}: references", references(objects))
     failures.check(f"{title}: volumes", volumes(objects))
     failures.check(f"{title}: services", services(objects))
+    failures.check(f"{title}: the driver's metrics", driver_metrics(objects))
     failures.check(f"{title}: privileges", privileges(objects))
 
 
@@ -135,6 +138,18 @@ def services(objects):
         wanted = {port["targetPort"] for port in obj["spec"]["ports"]}
         if ports != wanted:
             yield f"{name(obj)} leads to {wanted}, metrics are on {ports}"
+
+
+def driver_metrics(objects):
+    """Where the driver shows its own metrics, the port has the name by which it is scraped."""
+    for owner, _, spec in pods(objects):
+        for container in spec["containers"]:
+            args = [arg for arg in container["args"] if arg.startswith("--metrics-listen=")]
+            listens = [int(arg.rpartition(":")[2]) for arg in args]
+            ports = container.get("ports", [])
+            named = [port["containerPort"] for port in ports if port["name"] == "driver-metrics"]
+            if listens != named:
+                yield f"{owner}, {container['name']}: listens on {listens}, names {named}"
 
 
 def privileges(objects):

@@ -2,7 +2,7 @@
 
 import json
 
-from tools import by_name, helm, kustomize, output, parse, pods
+from tools import by_name, helm, kustomize, kustomize_with, output, parse, pods
 
 # What the manifests say and the chart leaves to the values, as in the original.
 VALUES = """
@@ -30,6 +30,8 @@ def run(failures):
         chart = parse(output(helm(VALUES + extra)))
         failures.check(f"chart and manifests, {title}: rules", rules(ours, chart))
         failures.check(f"chart and manifests, {title}: pods", both(ours, chart))
+    ours, chart = kustomize_with(".", "metrics"), parse(output(helm(VALUES + "driverMetrics: {enabled: true}")))
+    failures.check("chart and manifests, with metrics: pods", both(ours, chart))
 
 
 def rules(ours, chart):

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import subprocess
+import tempfile
 
 import yaml
 
@@ -51,6 +52,16 @@ def parse(text):
 
 def kustomize(overlay):
     return parse(output(tool("kustomize", "build", str(DEPLOY / "kubernetes" / overlay))))
+
+
+def kustomize_with(overlay, component):
+    """The same with a component, as a copy of site/ would name it."""
+    with tempfile.TemporaryDirectory() as directory:
+        overlay, component = (os.path.relpath(DEPLOY / "kubernetes" / of, directory) for of in (overlay, component))
+        (pathlib.Path(directory) / "kustomization.yaml").write_text(
+            yaml.safe_dump({"kind": "Kustomization", "resources": [overlay], "components": [component]})
+        )
+        return parse(output(tool("kustomize", "build", directory)))
 
 
 def helm(values=None, release="ceph-csi-cephfs"):
