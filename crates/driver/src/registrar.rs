@@ -6,6 +6,7 @@
 //! forgets the driver; so the socket goes when the process ends, and comes back if somebody removes it.
 
 mod ask;
+mod authority;
 mod health;
 mod service;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use csi_proto::registration::PluginInfo;
 use csi_proto::registration::registration_server::RegistrationServer;
+use futures::TryStreamExt as _;
 use tokio::sync::watch;
 use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
@@ -143,7 +145,9 @@ impl Registrar {
             let service = Service::new(self.info.clone(), self.state.clone());
             let served = Server::builder()
                 .add_service(RegistrationServer::new(service))
-                .serve_with_incoming(UnixListenerStream::new(listener));
+                .serve_with_incoming(
+                    UnixListenerStream::new(listener).map_ok(authority::Stream::new),
+                );
             tokio::select! {
                 served = served => served.map_err(|source| Error::Transport {
                     path: self.socket.clone(),

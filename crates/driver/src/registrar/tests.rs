@@ -1,5 +1,7 @@
 use csi_proto::registration::registration_client::RegistrationClient;
 use csi_proto::registration::{InfoRequest, RegistrationStatus};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -144,6 +146,58 @@ async fn the_kubelets_word_becomes_the_state() {
         kubelet.notify_registration_status(status).await.unwrap();
         assert_eq!(*state.borrow_and_update(), expected);
     }
+    shutdown.cancel();
+    ended(served).await.unwrap();
+}
+
+/// GetInfo as the kubelet sends it: HTTP/2 with the path of the socket for its authority.
+fn request_of_a_kubelet(socket: &Path) -> Vec<u8> {
+    let literal = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    let headers = [
+        b"\x83\x86\x44".to_vec(), // POST, http, :path
+        literal("/pluginregistration.Registration/GetInfo"),
+        b"\x41".to_vec(), // :authority
+        literal(socket.to_str().unwrap()),
+        b"\x5f".to_vec(), // content-type
+        literal("application/grpc"),
+    ]
+    .concat();
+    let length = u8::try_from(headers.len()).unwrap();
+    [
+        &b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..],
+        &[0, 0, 0, 4, 0, 0, 0, 0, 0], // SETTINGS
+        &[0, 0, length, 1, 4, 0, 0, 0, 1],
+        &headers,
+        &[0, 0, 5, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0], // DATA: an empty message
+    ]
+    .concat()
+}
+
+#[tokio::test]
+async fn the_kubelet_is_answered_though_it_gives_a_path_for_the_authority() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("a.example-reg.sock");
+    let (served, shutdown) = serve(directory.path());
+    assert_eq!(name_on(&socket).await, "a.example");
+    let answer = async {
+        let mut kubelet = UnixStream::connect(&socket).await.unwrap();
+        kubelet
+            .write_all(&request_of_a_kubelet(&socket))
+            .await
+            .unwrap();
+        loop {
+            let mut header = [0; 9];
+            kubelet.read_exact(&mut header).await.unwrap();
+            let [a, b, c, kind, _, _, _, _, stream] = header;
+            let mut payload = vec![0; usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap()];
+            kubelet.read_exact(&mut payload).await.unwrap();
+            // HEADERS is an answer, RST_STREAM a refusal.
+            if stream == 1 && (kind == 1 || kind == 3) {
+                return kind;
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(PATIENCE, answer).await.unwrap(), 1);
     shutdown.cancel();
     ended(served).await.unwrap();
 }
