@@ -2,9 +2,9 @@
 cat <<CONF
 [global]
 fsid = $fsid
-mon host = [v2:127.0.0.1:$v2_port,v1:127.0.0.1:$v1_port]
-public addr = 127.0.0.1
-cluster addr = 127.0.0.1
+mon host = [v2:$address:$v2_port,v1:$address:$v1_port]
+public addr = $address
+cluster addr = $address
 ms bind ipv6 = false
 auth cluster required = cephx
 auth service required = cephx

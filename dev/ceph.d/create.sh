@@ -38,7 +38,7 @@ keyring_of() { awk -v section="[$1]" '/^\[/ {mine = ($0 == section)} mine' "$dir
 
 create_mon() {
   [[ -f $dir/monmap ]] || in_release monmaptool --create --fsid "$fsid" "${ciphers[@]}" \
-    --addv a "[v2:127.0.0.1:$v2_port,v1:127.0.0.1:$v1_port]" "$dir/monmap" >/dev/null
+    --addv a "[v2:$address:$v2_port,v1:$address:$v1_port]" "$dir/monmap" >/dev/null
   if [[ ! -f $dir/mon.a/keyring ]]; then
     in_release ceph-mon -c "$conf" -i a --mkfs --monmap "$dir/monmap" --keyring "$dir/keyring" \
       >"$dir/log/mon.a.mkfs" 2>&1 || { cat "$dir/log/mon.a.mkfs" >&2; die "cannot create the mon"; }

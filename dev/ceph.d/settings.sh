@@ -13,6 +13,7 @@ data_pool=cephfs-data
 settings_load() {
   v2_port=${SPIRULA_CEPH_V2_PORT:-} v1_port=${SPIRULA_CEPH_V1_PORT:-}
   fs=${SPIRULA_CEPH_FS:-cephfs} group=${SPIRULA_CEPH_GROUP:-csi}
+  address=${SPIRULA_CEPH_ADDRESS:-127.0.0.1}
   mds_tick=${SPIRULA_CEPH_MDS_TICK:-0.2}
   release=${asked_release:-${SPIRULA_CEPH_RELEASE:-16}}
   if [[ -f $dir/settings ]]; then
@@ -32,7 +33,7 @@ settings_create() {
   fsid=$(</proc/sys/kernel/random/uuid)
   v2_port=${v2_port:-$(free_port)}
   v1_port=${v1_port:-$(free_port)}
-  declare -p fsid v2_port v1_port fs group release | sed 's/^declare -- //' >"$dir/settings.new"
+  declare -p fsid address v2_port v1_port fs group release | sed 's/^declare -- //' >"$dir/settings.new"
   mv "$dir/settings.new" "$dir/settings"
   # shellcheck source=/dev/null
   . "$dir/settings"
@@ -43,7 +44,7 @@ free_port() {
   local port
   while :; do
     port=$((20000 + SRANDOM % 12000))
-    if ! (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then break; fi
+    if ! (: <>"/dev/tcp/$address/$port") 2>/dev/null; then break; fi
   done
   echo "$port"
 }
@@ -52,8 +53,8 @@ settings_export() {
   cat <<ENV
 export SPIRULA_TEST_CEPH_DIR='$dir'
 export SPIRULA_TEST_CEPH_RELEASE='$release'
-export SPIRULA_TEST_MONITORS='127.0.0.1:$v1_port'
-export SPIRULA_TEST_MONITORS_V2='127.0.0.1:$v2_port'
+export SPIRULA_TEST_MONITORS='$address:$v1_port'
+export SPIRULA_TEST_MONITORS_V2='$address:$v2_port'
 export SPIRULA_TEST_CLUSTER_ID='$fsid'
 export SPIRULA_TEST_USER='$user'
 export SPIRULA_TEST_KEYFILE='$dir/client.$user.secret'

@@ -1,0 +1,33 @@
+# shellcheck shell=bash
+# A cgroup for the pods, in version 1, 2, or 1 with 2 beside it. Sourced by cluster, and by dev/e2e, which removes
+# it when nothing runs any more.
+
+cgroups=/sys/fs/cgroup
+
+# The roots of all hierarchies.
+cgroups_roots() { awk '$3 == "cgroup" || $3 == "cgroup2" {print $2}' /proc/self/mounts; }
+
+# cgroups_make NAME
+cgroups_make() {
+  local root
+  for root in $(cgroups_roots); do
+    mkdir -p "$root/$1"
+    # Version 1: without processors and memory nothing can run in it.
+    if [[ -e $root/cpuset.cpus ]]; then
+      cat "$root/cpuset.cpus" >"$root/$1/cpuset.cpus"
+      cat "$root/cpuset.mems" >"$root/$1/cpuset.mems"
+    fi
+  done
+  # Version 2 alone: what the kubelet counts has to be switched on above it.
+  if [[ -e "$cgroups/cgroup.subtree_control" ]]; then
+    echo '+cpu +cpuset +memory +pids' >"$cgroups/cgroup.subtree_control"
+  fi
+}
+
+# cgroups_remove NAME
+cgroups_remove() {
+  local root
+  for root in $(cgroups_roots); do
+    if [[ -d $root/$1 ]]; then find "$root/$1" -depth -type d -exec rmdir {} +; fi
+  done
+}

@@ -1,0 +1,36 @@
+# shellcheck shell=bash
+# Certificates and kubeconfigs of the cluster's parts. Sourced by cluster.
+
+# certificate NAME SUBJECT [ALTERNATIVE NAMES]
+certificate() {
+  openssl req -newkey rsa:2048 -nodes -keyout "$pki/$1.key" -subj "$2" -out "$pki/$1.csr" 2>/dev/null
+  openssl x509 -req -in "$pki/$1.csr" -CA "$pki/ca.crt" -CAkey "$pki/ca.key" -CAcreateserial -days 3 \
+    -out "$pki/$1.crt" -extfile <(printf 'extendedKeyUsage=serverAuth,clientAuth\n%s' "${3:+subjectAltName=$3}") \
+    2>/dev/null
+}
+
+# kubeconfig NAME: for the certificate of that name.
+kubeconfig() {
+  cat >"$1.kubeconfig" <<YAML
+apiVersion: v1
+kind: Config
+clusters: [{name: e2e, cluster: {server: "$api", certificate-authority: "$pki/ca.crt"}}]
+users: [{name: user, user: {client-certificate: "$pki/$1.crt", client-key: "$pki/$1.key"}}]
+contexts: [{name: e2e, context: {cluster: e2e, user: user}}]
+current-context: e2e
+YAML
+}
+
+pki_make() {
+  local name
+  mkdir -p "$pki"
+  openssl req -x509 -newkey rsa:2048 -nodes -keyout "$pki/ca.key" -subj /CN=e2e -days 3 -out "$pki/ca.crt" 2>/dev/null
+  openssl genrsa -out "$pki/sa.key" 2048 2>/dev/null
+  openssl rsa -in "$pki/sa.key" -pubout -out "$pki/sa.pub" 2>/dev/null
+  certificate apiserver /CN=kube-apiserver "DNS:kubernetes.default.svc,IP:127.0.0.1,IP:$service"
+  certificate admin /O=system:masters/CN=admin
+  certificate scheduler /CN=system:kube-scheduler
+  certificate controller-manager /CN=system:kube-controller-manager
+  certificate kubelet /O=system:nodes/CN=system:node:node-1 "DNS:node-1,IP:$E2E_ADDRESS"
+  for name in admin scheduler controller-manager kubelet; do kubeconfig $name; done
+}
