@@ -4,6 +4,7 @@ import os
 
 DRIVER = "cephfs.csi.ceph.com"
 CLASS = "csi-cephfs-sc"
+SNAPSHOT_CLASS = "csi-cephfsplugin-snapclass"
 SECRET = "csi-cephfs-secret"
 SYSTEM = "default"  # the namespace of the driver and its Secret
 
@@ -91,7 +92,7 @@ def deployment(name, replicas, *claims, **options):
     )
 
 
-def snapshot_class(name="csi-cephfsplugin-snapclass"):
+def snapshot_class(name=SNAPSHOT_CLASS):
     return named(
         "snapshot.storage.k8s.io/v1",
         "VolumeSnapshotClass",
@@ -111,5 +112,5 @@ def snapshot(name, of):
         "snapshot.storage.k8s.io/v1",
         "VolumeSnapshot",
         name,
-        spec={"volumeSnapshotClassName": "csi-cephfsplugin-snapclass", "source": {"persistentVolumeClaimName": of}},
+        spec={"volumeSnapshotClassName": SNAPSHOT_CLASS, "source": {"persistentVolumeClaimName": of}},
     )

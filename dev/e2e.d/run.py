@@ -12,7 +12,7 @@ import time
 import traceback
 
 # In order of worth: what is shown first is worth most.
-CASES = "story shapes expansion copies errors leader".split()
+CASES = "story shapes expansion copies errors leader kinds outages dryrun".split()
 
 
 def title(name):

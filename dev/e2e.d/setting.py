@@ -13,6 +13,7 @@ from kube import PATIENCE, Failed, Kube, check, say, wait
 HERE = os.path.dirname(os.path.abspath(__file__))
 CACHE = os.path.join(HERE, "..", "..", ".cache", "e2e")
 COMPACT = "deploy/kubernetes/compact"
+CLASSIC = "dev/e2e.d/classic"
 PLUGIN = "app=csi-cephfsplugin"
 PROVISIONER = "app=csi-cephfsplugin-provisioner"
 
@@ -83,7 +84,7 @@ class Setting:
     def install_snapshots(self):
         """What an administrator does once for snapshots: their definitions, the controller, a class."""
         kube = self.system
-        if kube.get("volumesnapshotclass", "csi-cephfsplugin-snapclass") if self.snapshots_known() else None:
+        if kube.get("volumesnapshotclass", objects.SNAPSHOT_CLASS) if self.snapshots_known() else None:
             return
         kube.run("apply", "--server-side", "-k", f"{CACHE}/snapshots-8.7.0/definitions")
         kube.run("apply", "-k", "dev/e2e.d/snapshot-controller")

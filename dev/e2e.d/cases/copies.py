@@ -1,4 +1,4 @@
-"""A snapshot, a volume restored from it, and a clone of a volume."""
+"""A snapshot, a volume restored from it, one that shows it, and a clone of a volume."""
 
 import objects
 from kube import check, say, wait
@@ -36,12 +36,27 @@ def run(t):
     check(len(t.ceph.snapshots(source)) == 1, "the clone's own snapshot is gone")
 
     say("")
+    have = t.ceph.subvolumes()
+    t.kube.apply(
+        objects.claim("shown", modes=["ReadOnlyMany"], source=("VolumeSnapshot", "moment")),
+        objects.pod("looker", "shown", read_only=True),
+    )
+    t.kube.bound("shown")
+    t.kube.running("looker")
+    check(t.kube.execute("looker", "cat /data/state") == "before\n", "a read-only volume shows the moment")
+    check(t.ceph.subvolumes() == have, "without a subvolume of its own")
+    refused = t.kube.execute("looker", "touch /data/x 2>&1; echo status $?")
+    check("Read-only file system" in refused, "nobody can write to it", refused)
+
+    say("")
     t.kube.delete("pod", "writer")
     t.kube.delete("pvc", "source")
     t.kube.gone("pvc", "source")
     t.kube.delete("volumesnapshot", "moment")
     t.kube.gone("volumesnapshot", "moment")
     check(t.kube.execute("reader", "cat /data0/dir/file") == "deep\n", "a copy does not need its source")
+    # That files in it can be read depends on Ceph: docs/install.md.
+    check(len(t.ceph.snapshots(source)) == 1, "Ceph keeps the snapshot for the volume that shows it")
 
 
 def status(t):

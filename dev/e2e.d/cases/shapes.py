@@ -2,10 +2,8 @@
 
 import objects
 from kube import check, say, wait
-from setting import COMPACT, PLUGIN, PROVISIONER
+from setting import CLASSIC, COMPACT, PLUGIN, PROVISIONER
 from writer import Writer
-
-CLASSIC = "dev/e2e.d/classic"
 
 
 def run(t):
