@@ -24,12 +24,16 @@ mod plugin;
 #[path = "support/prometheus.rs"]
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod prometheus;
+#[path = "node_fuse/of_client.rs"]
+mod of_client;
 #[path = "node_fuse/recovery.rs"]
 mod recovery;
 #[path = "node_fuse/refused.rs"]
 mod refused;
 #[path = "node_fuse/shallow.rs"]
 mod shallow;
+#[path = "node_fuse/search.rs"]
+mod search;
 #[path = "node_fuse/survival.rs"]
 mod survival;
 

@@ -24,12 +24,16 @@ mod lab;
 mod life;
 #[path = "node_kernel/module.rs"]
 mod module;
+#[path = "node_kernel/of_client.rs"]
+mod of_client;
 #[path = "node_kernel/options.rs"]
 mod options;
 #[path = "node_kernel/quota.rs"]
 mod quota;
-#[path = "node_kernel/refused.rs"]
+#[path = "node_fuse/refused.rs"]
 mod refused;
+#[path = "node_fuse/search.rs"]
+mod search;
 #[path = "node_fuse/shallow.rs"]
 mod shallow;
 #[path = "node_kernel/timing.rs"]

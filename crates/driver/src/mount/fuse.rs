@@ -79,7 +79,7 @@ impl Fuse {
 
     /// The command line of the original, but for the key, which is in no file, and for what a daemon
     /// would otherwise leave behind in the file system: its admin socket and its log.
-    fn arguments(conf: PathBuf, fs: &CephFs, at: &Path, patience: Duration) -> Vec<OsString> {
+    fn arguments(conf: PathBuf, fs: &CephFs, at: &Path, patience: u64) -> Vec<OsString> {
         let mut options = "nonempty".to_owned();
         for option in fs.fuse_options.iter() {
             options = options + "," + option;
@@ -102,8 +102,7 @@ impl Fuse {
             arguments.push(format!("--client_mds_namespace={name}").into());
         }
         arguments.extend(["--admin_socket=".into(), "--log_file=".into()]);
-        // The stock value is five minutes. Ending by itself leaves the client time to say why.
-        let patience = patience.as_secs().saturating_sub(1).max(1);
+        // The stock value is five minutes.
         arguments.push(format!("--client_mount_timeout={patience}").into());
         arguments
     }
@@ -121,7 +120,7 @@ impl Fuse {
             path: at.to_owned(),
             source,
         })?;
-        let mut arguments = Self::arguments(self.conf.for_fuse()?, fs, at, cx.remaining());
+        let mut arguments = Self::arguments(self.conf.for_fuse()?, fs, at, mounter::patience(cx));
         let mut name = self.program.clone();
         if let Some(namespace) = &fs.net_namespace {
             let mut enter = OsString::from("--net=");

@@ -76,6 +76,12 @@ pub trait Mounter: Send + Sync + fmt::Debug {
     "the volume asks for mounter `{wanted}`, which cannot be used on this node, and is mounted with \
      `{used}` instead ({why})"
 )]
+/// How many seconds a client is given to mount. What is left until the deadline is for the client to start,
+/// to give up by itself and to say why: one that is killed at the deadline says nothing.
+pub(super) fn patience(cx: &Context) -> u64 {
+    (cx.remaining() * 3 / 4).as_secs().max(1)
+}
+
 pub struct Fallback {
     /// The client that it asks for.
     pub wanted: MounterKind,

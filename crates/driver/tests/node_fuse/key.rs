@@ -1,13 +1,10 @@
 //! The key is nowhere but in memory.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::lab::{Lab, key, processes_of, runtime};
-
-/// A key file or a log is smaller; the disk of a test cluster is not.
-const LARGEST: u64 = 4 << 20;
+use super::lab::{Lab, processes_of, runtime};
+use super::search::{contains_key, search};
 
 #[test]
 #[ignore = "needs a Ceph cluster, root and /dev/fuse: dev/test fuse"]
@@ -56,36 +53,4 @@ fn the_key_is_in_no_argument_environment_descriptor_or_file() {
         lab.unstage().await.unwrap();
         lab.assert_clean().await;
     });
-}
-
-fn contains_key(content: &[u8]) -> bool {
-    let key = key();
-    content
-        .windows(key.len())
-        .any(|window| window == key.as_bytes())
-}
-
-/// Looks for the key in all files, but for large ones, below `directory` that were changed since `start`.
-fn search(directory: &Path, start: SystemTime) {
-    let Ok(device) = std::fs::metadata(directory).map(|metadata| metadata.dev()) else {
-        return;
-    };
-    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-        let Ok(metadata) = entry.path().symlink_metadata() else {
-            continue;
-        };
-        if metadata.is_dir() && metadata.dev() == device {
-            search(&entry.path(), start);
-        } else if metadata.len() <= LARGEST
-            && metadata.is_file()
-            && metadata.modified().unwrap() >= start
-        {
-            let content = std::fs::read(entry.path()).unwrap_or_default();
-            assert!(
-                !contains_key(&content),
-                "the key is in {}",
-                entry.path().display()
-            );
-        }
-    }
 }

@@ -1,13 +1,10 @@
 //! The key is in the kernel only while it mounts, and in no file, argument or environment ever.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use super::lab::{Lab, key, runtime};
-
-/// A key file or a log is smaller.
-const LARGEST: u64 = 4 << 20;
+use super::lab::{Lab, runtime};
+use super::search::{cephx_keys, contains_key, search};
 
 #[test]
 #[ignore = "needs a Ceph cluster and a kernel with CephFS: dev/test vm"]
@@ -51,44 +48,4 @@ fn a_mount_that_fails_takes_the_key_back_too() {
         assert_eq!(cephx_keys(), Vec::<String>::new());
         lab.assert_clean().await;
     });
-}
-
-/// The keys for mounts that the kernel has now. One that was taken back may show as dead for a moment.
-pub(super) fn cephx_keys() -> Vec<String> {
-    let keys = std::fs::read_to_string("/proc/keys").unwrap();
-    let ours = keys.lines().filter(|line| {
-        let mut columns = line.split_whitespace();
-        let flags = columns.nth(1).unwrap_or_default();
-        let dead = flags.contains(['R', 'D', 'i']);
-        !dead && columns.nth(5) == Some("ceph")
-    });
-    ours.map(str::to_owned).collect()
-}
-
-fn contains_key(content: &[u8]) -> bool {
-    let key = key();
-    content
-        .windows(key.len())
-        .any(|part| part == key.as_bytes())
-}
-
-/// Looks for the key in all files, but for large ones, below `directory` that were changed since `start`.
-fn search(directory: &Path, start: SystemTime) {
-    let Ok(device) = std::fs::metadata(directory).map(|metadata| metadata.dev()) else {
-        return;
-    };
-    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-        let Ok(metadata) = entry.path().symlink_metadata() else {
-            continue;
-        };
-        if metadata.is_dir() && metadata.dev() == device {
-            search(&entry.path(), start);
-        } else if metadata.is_file()
-            && metadata.len() <= LARGEST
-            && metadata.modified().unwrap() >= start
-        {
-            let content = std::fs::read(entry.path()).unwrap_or_default();
-            assert!(!contains_key(&content), "{}", entry.path().display());
-        }
-    }
 }

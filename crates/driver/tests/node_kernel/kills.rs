@@ -10,8 +10,8 @@ use tonic::Status;
 use tonic::transport::Channel;
 
 use super::driver::Driver;
-use super::key::cephx_keys;
 use super::lab::{Lab, mount_line, runtime, setting};
+use super::search::cephx_keys;
 
 /// When the driver is killed, after the request was sent. In the virtual machine a stage takes some
 /// hundredths of a second, everything else less.

@@ -59,7 +59,7 @@ fn the_command_line_is_the_original_s_but_for_the_key() {
         line(&program).replace(&format!("{conf}/"), "/etc/ceph/"),
         "/proc/self/exe internal:launch -- ceph-fuse /stage -m 192.0.2.1:6789,192.0.2.2:6789 -c /etc/ceph/ceph.conf -n client.node \
          --keyfile=/proc/self/fd/0 -r /volumes/csi/v/u -o nonempty,debug,ro \
-         --client_mds_namespace=cephfs --admin_socket= --log_file= --client_mount_timeout=29"
+         --client_mds_namespace=cephfs --admin_socket= --log_file= --client_mount_timeout=22"
     );
     assert!(!format!("{program:?}").contains("AQthekey"));
 }

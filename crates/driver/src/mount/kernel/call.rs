@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
-use super::super::{Error, net_namespace, path};
+use super::super::{Error, mounter, net_namespace, path};
 use super::arguments::Options;
 use super::lent_key::LentKey;
 use super::log::KernelLog;
@@ -49,7 +49,7 @@ pub(super) async fn run(cx: &Context, attempt: Attempt) -> Result<Result<(), Ref
     let (started, at) = (Instant::now(), attempt.at.clone());
     cx.step(CALL, format!("{CALL} `{}`", at.display()));
     let (sender, answer) = oneshot::channel();
-    let seconds = cx.remaining().as_secs().saturating_sub(1);
+    let seconds = mounter::patience(cx);
     let thread = std::thread::Builder::new()
         .name("mount".to_owned())
         .stack_size(STACK);

@@ -1,0 +1,54 @@
+//! Looks for the key where it must not be.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::lab::key;
+
+/// A key file or a log is smaller; the disk of a test cluster is not.
+const LARGEST: u64 = 4 << 20;
+
+pub(crate) fn contains_key(content: &[u8]) -> bool {
+    let key = key();
+    content
+        .windows(key.len())
+        .any(|part| part == key.as_bytes())
+}
+
+/// Looks for the key in all files, but for large ones, below `directory` that were changed since `start`.
+pub(crate) fn search(directory: &Path, start: SystemTime) {
+    let Ok(device) = std::fs::metadata(directory).map(|metadata| metadata.dev()) else {
+        return;
+    };
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let Ok(metadata) = entry.path().symlink_metadata() else {
+            continue;
+        };
+        if metadata.is_dir() && metadata.dev() == device {
+            search(&entry.path(), start);
+        } else if metadata.is_file()
+            && metadata.len() <= LARGEST
+            && metadata.modified().unwrap() >= start
+        {
+            let content = std::fs::read(entry.path()).unwrap_or_default();
+            assert!(
+                !contains_key(&content),
+                "the key is in {}",
+                entry.path().display()
+            );
+        }
+    }
+}
+
+/// The keys for mounts that the kernel has now. One that was taken back may show as dead for a moment.
+pub(crate) fn cephx_keys() -> Vec<String> {
+    let keys = std::fs::read_to_string("/proc/keys").unwrap();
+    let ours = keys.lines().filter(|line| {
+        let mut columns = line.split_whitespace();
+        let flags = columns.nth(1).unwrap_or_default();
+        let dead = flags.contains(['R', 'D', 'i']);
+        !dead && columns.nth(5) == Some("ceph")
+    });
+    ours.map(str::to_owned).collect()
+}
