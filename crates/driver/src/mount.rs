@@ -98,6 +98,10 @@ pub trait Mounts: Send + Sync + std::fmt::Debug {
     /// killed leaves behind. One that mounts before it can be ended leaves a dead mount.
     async fn end_strays(&self, cx: &Context, at: &Path) -> Result<(), Error>;
 
+    /// Ends the clients that this driver has started, and whose mounts have been gone everywhere for as long
+    /// as `grace`: their cluster does not answer. How long is counted from when a call first sees it.
+    async fn end_leftovers(&self, cx: &Context, grace: Duration) -> Result<(), Error>;
+
     /// The directory that shows `snapshot` of the CephFS mounted at `at`. [`Error::NoSnapshot`],
     /// [`Error::AmbiguousSnapshot`].
     async fn find_snapshot(

@@ -222,9 +222,12 @@ async fn make_node(
     conf: Arc<CephConf>,
 ) -> Result<Arc<Node>, Error> {
     // Two drivers on one node, of different names or sockets, keep apart.
-    let records = format!("spirula {} {}", common.driver_name, common.endpoint);
-    let recovery = Recovery::new(Records::in_keyring(records), settings.heal_running_pods);
-    let fuse = Fuse::new(settings.fuse_binary, conf).with_cgroups(settings.fuse_cgroups);
+    let name = format!("spirula {} {}", common.driver_name, common.endpoint);
+    let records = Records::in_keyring(name.clone());
+    let recovery = Recovery::new(records, settings.heal_running_pods);
+    let fuse = Fuse::new(settings.fuse_binary, conf)
+        .owned_by(name)
+        .with_cgroups(settings.fuse_cgroups);
     // The preferred one first, as in the original.
     let mounters: Vec<Box<dyn Mounter>> = vec![
         Box::new(Kernel::new(settings.force_kernel_client)),

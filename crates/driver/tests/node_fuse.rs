@@ -15,25 +15,27 @@ mod broken;
 mod key;
 #[path = "node_fuse/lab.rs"]
 mod lab;
+#[path = "node_fuse/leftovers.rs"]
+mod leftovers;
 #[path = "node_fuse/life.rs"]
 mod life;
 #[path = "node_fuse/metrics.rs"]
 mod metrics;
+#[path = "node_fuse/of_client.rs"]
+mod of_client;
 #[path = "node_fuse/plugin.rs"]
 mod plugin;
 #[path = "support/prometheus.rs"]
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod prometheus;
-#[path = "node_fuse/of_client.rs"]
-mod of_client;
 #[path = "node_fuse/recovery.rs"]
 mod recovery;
 #[path = "node_fuse/refused.rs"]
 mod refused;
-#[path = "node_fuse/shallow.rs"]
-mod shallow;
 #[path = "node_fuse/search.rs"]
 mod search;
+#[path = "node_fuse/shallow.rs"]
+mod shallow;
 #[path = "node_fuse/survival.rs"]
 mod survival;
 

@@ -3,6 +3,7 @@
 mod cgroup;
 mod clients;
 pub(super) mod daemon;
+mod leftovers;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -17,12 +18,15 @@ use tokio::sync::OnceCell;
 use super::command::{self, Output, Program};
 use super::failure::{Cause, Failure, Said};
 use super::role::{self, OwnProgram};
-use super::{CephFs, Error, Liveness, Mount, Mounter, MounterKind, helper, key_file, monitors};
+use super::{
+    CephFs, Error, Liveness, Mount, Mounter, MounterKind, helper, key_file, monitors, mounter,
+};
 use crate::ceph_conf::CephConf;
 
 pub use cgroup::CgroupSettings;
 use cgroup::Cgroups;
 use clients::Clients;
+use leftovers::Leftovers;
 
 #[cfg(test)]
 mod tests;
@@ -43,6 +47,8 @@ pub struct Fuse {
     own: OwnProgram,
     cgroups: Arc<Cgroups>,
     clients: Arc<Clients>,
+    owner: String,
+    leftovers: Arc<Leftovers>,
     works: OnceCell<()>,
 }
 
@@ -56,6 +62,8 @@ impl Fuse {
             own: OwnProgram::default(),
             cgroups: Arc::new(Cgroups::new(CgroupSettings::default())),
             clients: Arc::default(),
+            owner: String::new(),
+            leftovers: Arc::default(),
             works: OnceCell::new(),
         }
     }
@@ -64,6 +72,12 @@ impl Fuse {
     #[must_use]
     pub fn with_own_program(self, own: OwnProgram) -> Self {
         Self { own, ..self }
+    }
+
+    /// Marks the daemons as those of `owner`, which distinguishes the driver from others on this node.
+    #[must_use]
+    pub fn owned_by(self, owner: String) -> Self {
+        Self { owner, ..self }
     }
 
     /// Gives each daemon cgroups of its own, and removes those that daemons have left since.
@@ -128,7 +142,7 @@ impl Fuse {
             arguments.splice(0..0, [enter, "--".into(), name.into()]);
             name = "nsenter".into();
         }
-        arguments.splice(0..0, role::launch(enter, name));
+        arguments.splice(0..0, role::launch(&self.owner, enter, name));
         Ok(Program {
             name: self.own.path(),
             arguments,
@@ -193,6 +207,12 @@ impl Mounter for Fuse {
 
     fn retain(&self, mounts: &[Mount]) {
         self.clients.retain(mounts);
+    }
+
+    async fn end_leftovers(&self, cx: &Context, grace: Duration) -> Result<(), Error> {
+        let (leftovers, owner) = (Arc::clone(&self.leftovers), self.owner.clone());
+        let end = move || leftovers.end(&owner, grace);
+        helper::run(cx, "look at the clients in", Path::new("/proc"), end).await
     }
 
     async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<(), Error> {

@@ -275,6 +275,13 @@ impl Mounts for Linux {
         cx: &Context,
         at: &Path,
         snapshot: &Snapshot,
+    async fn end_leftovers(&self, cx: &Context, grace: Duration) -> Result<(), Error> {
+        for mounter in &self.mounters {
+            mounter.end_leftovers(cx, grace).await?;
+        }
+        Ok(())
+    }
+
     ) -> Result<PathBuf, Error> {
         let (call, wanted, copy) = ("look for a snapshot in", snapshot.clone(), at.to_owned());
         let found = helper::run(cx, call, at, move || wanted.find(&copy)).await?;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ceph::Context;
@@ -65,9 +66,20 @@ pub trait Mounter: Send + Sync + fmt::Debug {
     /// What was remembered of mounts other than these can be forgotten.
     fn retain(&self, _mounts: &[Mount]) {}
 
+    /// Ends the clients that this driver has started, and whose mounts have been gone for as long as `grace`.
+    async fn end_leftovers(&self, _cx: &Context, _grace: Duration) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Mounts `fs` at the directory `at`. When it returns an error it has cleaned up after itself,
     /// but for what the kernel still shows as mounted, which the caller takes away.
     async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<(), Error>;
+}
+
+/// How many seconds a client is given to mount. What is left until the deadline is for the client to start,
+/// to give up by itself and to say why: one that is killed at the deadline says nothing.
+pub(super) fn patience(cx: &Context) -> u64 {
+    (cx.remaining() * 3 / 4).as_secs().max(1)
 }
 
 /// A volume is mounted by another client than it asks for.
@@ -76,12 +88,6 @@ pub trait Mounter: Send + Sync + fmt::Debug {
     "the volume asks for mounter `{wanted}`, which cannot be used on this node, and is mounted with \
      `{used}` instead ({why})"
 )]
-/// How many seconds a client is given to mount. What is left until the deadline is for the client to start,
-/// to give up by itself and to say why: one that is killed at the deadline says nothing.
-pub(super) fn patience(cx: &Context) -> u64 {
-    (cx.remaining() * 3 / 4).as_secs().max(1)
-}
-
 pub struct Fallback {
     /// The client that it asks for.
     pub wanted: MounterKind,

@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-pub(super) use launch::NOT_ENTERED;
+pub(super) use launch::{NOT_ENTERED, is_owned_by};
 pub(super) use replace::Replace;
 
 /// Becomes a client that outlives the driver.
@@ -53,9 +53,10 @@ pub fn play(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     }
 }
 
-/// The arguments that have our program enter the cgroups `enter` and then become `program`.
-pub(super) fn launch(enter: &[PathBuf], program: PathBuf) -> Vec<OsString> {
-    let mut arguments = vec![LAUNCH.into()];
+/// The arguments that have our program enter the cgroups `enter` and then become `program`, with a mark of
+/// `owner`, see [`is_owned_by`].
+pub(super) fn launch(owner: &str, enter: &[PathBuf], program: PathBuf) -> Vec<OsString> {
+    let mut arguments = vec![LAUNCH.into(), owner.into()];
     arguments.extend(enter.iter().map(|directory| directory.clone().into()));
     arguments.extend(["--".into(), program.into()]);
     arguments

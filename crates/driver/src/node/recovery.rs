@@ -43,6 +43,13 @@ const REBIND: Duration = Duration::from_secs(5);
 /// The longest time between two attempts at a volume that cannot be mounted.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
+/// Time between two looks at clients that have lost their mounts.
+const SWEEP: Duration = Duration::from_mins(1);
+
+/// How long a client without a mount may stay: after as long a silence its cluster shuts it out, and what
+/// it holds cannot be written any more (`mds_session_autoclose`).
+const GRACE: Duration = Duration::from_mins(5);
+
 /// What the node service knows for the recovery of volumes.
 #[derive(Debug)]
 pub struct Recovery {
@@ -184,8 +191,17 @@ pub async fn watch(node: Arc<Node>, frame: Arc<Frame>, shutdown: CancellationTok
             tokio::time::sleep(ROUND).await;
         }
     };
+    let sweep = async {
+        loop {
+            let cx = Context::with_timeout(SWEEP);
+            if let Err(error) = node.mounts.end_leftovers(&cx, GRACE).await {
+                tracing::warn!("{error}");
+            }
+            tokio::time::sleep(SWEEP).await;
+        }
+    };
     tokio::select! {
-        () = work => {}
+        ((), ()) = futures::future::join(work, sweep) => {}
         () = shutdown.cancelled() => {}
     }
 }

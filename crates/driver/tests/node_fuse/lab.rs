@@ -67,8 +67,10 @@ pub(crate) fn map<const N: usize>(entries: [(&str, &str); N]) -> BTreeMap<String
 }
 
 /// The mounter as the driver has it; the test's own program has no role to play.
-fn fuse(conf: Arc<CephConf>) -> Fuse {
-    Fuse::new("ceph-fuse", conf).with_own_program(own())
+fn fuse(conf: Arc<CephConf>, owner: String) -> Fuse {
+    Fuse::new("ceph-fuse", conf)
+        .owned_by(owner)
+        .with_own_program(own())
 }
 
 fn own() -> OwnProgram {
@@ -90,6 +92,7 @@ impl Lab {
         let json = format!(r#"[{{"clusterID": "lab", "monitors": ["{monitors}"]}}]"#);
         std::fs::write(&config, json).unwrap();
         let conf = Arc::new(CephConf::new(directory.path().join("ceph")));
+        let owner = directory.path().display().to_string();
         // For the mounts by hand; the driver writes its own.
         let by_hand = directory.path().join("ceph.conf");
         std::fs::write(by_hand, "[global]\nauth_client_required = cephx\n").unwrap();
@@ -103,7 +106,7 @@ impl Lab {
             "default",
         );
         let mounters: Vec<Box<dyn Mounter>> =
-            vec![Box::new(Kernel::new(false)), Box::new(fuse(conf))];
+            vec![Box::new(Kernel::new(false)), Box::new(fuse(conf, owner))];
         let mounts = Linux::new(mounters).with_own_program(own());
         let settings = Settings {
             node_id: "node".to_owned(),
@@ -130,6 +133,12 @@ impl Lab {
         by_hand(&path, GROUP, self.directory.path());
         std::fs::create_dir_all(path.join(self.root.rsplit('/').next().unwrap())).unwrap();
         unmount(&path);
+    }
+
+    /// What the next driver of this node has of FUSE.
+    pub(crate) fn next_fuse(&self) -> Fuse {
+        let conf = Arc::new(CephConf::new(self.directory.path().join("ceph")));
+        fuse(conf, self.directory.path().display().to_string())
     }
 
     pub(crate) fn target(&self, name: &str) -> PathBuf {

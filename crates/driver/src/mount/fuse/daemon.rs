@@ -37,6 +37,24 @@ pub(in super::super) fn find(at: &Path) -> Vec<Daemon> {
     processes.filter(|daemon| daemon.is_for(at)).collect()
 }
 
+/// All ceph-fuse processes, by whomever they were started.
+pub(super) fn all() -> Vec<i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let processes = entries.filter_map(|entry| {
+        let name = fs::read(entry.path().join("comm")).ok()?;
+        let process = entry.file_name().to_str()?.parse().ok()?;
+        (name.trim_ascii_end() == CLIENT.as_bytes()).then_some(process)
+    });
+    processes.collect()
+}
+
+/// Whether the client has not mounted yet: it still has its key on standard input, which it lets go of when
+/// it becomes a daemon.
+pub(super) fn is_starting(process: i32) -> bool {
+    let stdin = fs::read_link(format!("/proc/{process}/fd/0"));
+    stdin.is_ok_and(|target| target.as_os_str().as_bytes().starts_with(b"/memfd:"))
+}
+
 impl Daemon {
     fn read(process: i32) -> Option<Self> {
         let directory = PathBuf::from(format!("/proc/{process}"));
@@ -80,11 +98,9 @@ impl Daemon {
         })
     }
 
-    /// Whether it has not mounted yet: it still has its key on standard input, which it lets go of when
-    /// it becomes a daemon.
+    /// Whether it has not mounted yet.
     pub(in super::super) fn is_starting(&self) -> bool {
-        let stdin = fs::read_link(format!("/proc/{}/fd/0", self.process));
-        stdin.is_ok_and(|target| target.as_os_str().as_bytes().starts_with(b"/memfd:"))
+        is_starting(self.process)
     }
 
     /// Whether it is still there, and not just as an entry that its parent has yet to take note of.

@@ -50,14 +50,15 @@ fn cx() -> Context {
 #[test]
 fn the_command_line_is_the_original_s_but_for_the_key() {
     let directory = tempfile::tempdir().unwrap();
-    let fuse = Fuse::new("ceph-fuse", Arc::new(CephConf::new(directory.path())));
+    let fuse = Fuse::new("ceph-fuse", Arc::new(CephConf::new(directory.path())))
+        .owned_by("owner".to_owned());
     let program = fuse
         .program(&cx(), &fs(Some("cephfs")), Path::new("/stage"), &[])
         .unwrap();
     let conf = directory.path().display();
     assert_eq!(
         line(&program).replace(&format!("{conf}/"), "/etc/ceph/"),
-        "/proc/self/exe internal:launch -- ceph-fuse /stage -m 192.0.2.1:6789,192.0.2.2:6789 -c /etc/ceph/ceph.conf -n client.node \
+        "/proc/self/exe internal:launch owner -- ceph-fuse /stage -m 192.0.2.1:6789,192.0.2.2:6789 -c /etc/ceph/ceph.conf -n client.node \
          --keyfile=/proc/self/fd/0 -r /volumes/csi/v/u -o nonempty,debug,ro \
          --client_mds_namespace=cephfs --admin_socket= --log_file= --client_mount_timeout=22"
     );
@@ -67,14 +68,15 @@ fn the_command_line_is_the_original_s_but_for_the_key() {
 #[test]
 fn another_network_namespace_is_entered_first() {
     let directory = tempfile::tempdir().unwrap();
-    let fuse = Fuse::new("ceph-fuse", Arc::new(CephConf::new(directory.path())));
+    let fuse = Fuse::new("ceph-fuse", Arc::new(CephConf::new(directory.path())))
+        .owned_by("owner".to_owned());
     let fs = CephFs {
         net_namespace: Some("/var/run/netns/ceph".into()),
         ..fs(None)
     };
     let program = fuse.program(&cx(), &fs, Path::new("/stage"), &[]).unwrap();
     let line = line(&program);
-    let start = "/proc/self/exe internal:launch -- nsenter --net=/var/run/netns/ceph -- ceph-fuse /stage -m ";
+    let start = "/proc/self/exe internal:launch owner -- nsenter --net=/var/run/netns/ceph -- ceph-fuse /stage -m ";
     assert!(line.starts_with(start), "{line}");
     assert!(!line.contains("client_mds_namespace"), "{line}");
 }
@@ -82,14 +84,15 @@ fn another_network_namespace_is_entered_first() {
 #[test]
 fn what_a_daemon_serves_is_read_back_from_its_command_line() {
     let directory = tempfile::tempdir().unwrap();
-    let fuse = Fuse::new("ceph-fuse", Arc::new(CephConf::new(directory.path())));
+    let fuse = Fuse::new("ceph-fuse", Arc::new(CephConf::new(directory.path())))
+        .owned_by("owner".to_owned());
     let fs = fs(Some("cephfs"));
     let program = fuse.program(&cx(), &fs, Path::new("/stage"), &[]).unwrap();
     // The launcher's line, and the client's that it becomes.
     let launcher = bytes(&program, 0);
     assert_eq!(
         Daemon::parse(7, &launcher),
-        Daemon::parse(7, &bytes(&program, 3))
+        Daemon::parse(7, &bytes(&program, 4))
     );
     let serving = Daemon::parse(7, &launcher).unwrap().serving();
     assert_eq!(serving.process, Some(7));

@@ -122,6 +122,11 @@ impl Mounts for Memory {
         .await
     }
 
+    /// A client ends with its last mount here.
+    async fn end_leftovers(&self, _cx: &Context, _grace: Duration) -> Result<(), Error> {
+        Ok(())
+    }
+
     async fn find_snapshot(
         &self,
         cx: &Context,

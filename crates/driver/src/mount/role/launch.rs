@@ -14,13 +14,27 @@ pub(in super::super) const NOT_ENTERED: i32 = 120;
 /// The exit status of a shell that cannot run a program.
 const NOT_STARTED: u8 = 127;
 
-/// Arguments: directories of cgroups, `--`, a program and its arguments.
+/// The variable in a client's environment that says which driver has started it.
+const OWNER: &str = "SPIRULA_OWNER";
+
+/// Whether `process` was started by the driver `owner`, or became what was.
+pub(in super::super) fn is_owned_by(owner: &str, process: i32) -> bool {
+    let mark = format!("{OWNER}={owner}");
+    let environment = std::fs::read(format!("/proc/{process}/environ"));
+    environment.is_ok_and(|all| {
+        all.split(|&byte| byte == 0)
+            .any(|one| one == mark.as_bytes())
+    })
+}
+
+/// Arguments: the owner, directories of cgroups, `--`, a program and its arguments.
 pub(super) fn play(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     // A stop signal that a terminal sends, or the hang-up when it closes, goes to the session.
     if let Err(error) = rustix::process::setsid() {
         complain(&format!("cannot make a session: {error}"));
         return ExitCode::from(NOT_STARTED);
     }
+    let owner = arguments.next().unwrap_or_default();
     for directory in arguments.by_ref().take_while(|argument| argument != "--") {
         if let Err(error) = enter(Path::new(&directory)) {
             let directory = directory.display();
@@ -36,7 +50,10 @@ pub(super) fn play(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         clippy::disallowed_methods,
         reason = "this process is the child that the driver has given a deadline"
     )]
-    let error = std::process::Command::new(&program).args(arguments).exec();
+    let error = std::process::Command::new(&program)
+        .args(arguments)
+        .env(OWNER, owner)
+        .exec();
     complain(&format!("cannot start `{}`: {error}", program.display()));
     ExitCode::from(NOT_STARTED)
 }
