@@ -203,8 +203,8 @@ impl fmt::Display for Failure {
             ),
             Cause::Unreachable => write!(
                 f,
-                "none of the monitors `{monitors}` can be reached from this node; check the network and \
-                 `monitors` in config.json"
+                "none of the monitors `{monitors}` can be reached from this node, or they do not answer; check \
+                 the network, `monitors` in config.json, and `ceph status`"
             ),
             Cause::BadMonitors => write!(
                 f,

@@ -1,8 +1,10 @@
 //! [`Mounts`] by system calls.
 
+use std::collections::HashMap;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -49,6 +51,8 @@ pub struct Linux {
     own: OwnProgram,
     attributes: probe::Probe<()>,
     usage: probe::Probe<Usage>,
+    /// Mounts that were detached while a question about them was open, with the devices of their superblocks.
+    asleep: Mutex<HashMap<PathBuf, String>>,
 }
 
 impl Linux {
@@ -59,6 +63,7 @@ impl Linux {
             own: OwnProgram::default(),
             attributes: probe::Probe::new("stat", probe::attributes),
             usage: probe::Probe::new("statfs", stats::usage),
+            asleep: Mutex::default(),
         }
     }
 
@@ -66,6 +71,17 @@ impl Linux {
     #[must_use]
     pub fn with_own_program(self, own: OwnProgram) -> Self {
         Self { own, ..self }
+    }
+
+    fn is_asked(&self, path: &Path) -> bool {
+        self.usage.is_open(path) || self.attributes.is_open(path)
+    }
+
+    /// Whether a question of ours sleeps in the superblock `device`, at a mount that is no more.
+    fn sleeps_in(&self, device: &str) -> bool {
+        let mut asleep = self.asleep.lock().unwrap_or_else(PoisonError::into_inner);
+        asleep.retain(|path, _| self.is_asked(path));
+        asleep.values().any(|other| other == device)
     }
 
     async fn mount_with(
@@ -138,12 +154,21 @@ impl unmount::Look for Going<'_> {
         if present.is_none_or(|present| present.id != mount.id) {
             return Ok(State::Gone);
         }
+        // A client can hang for some questions, and answer others from what it knows.
+        if linux.sleeps_in(&mount.device) {
+            return Ok(State::Hangs);
+        }
         // A question that is still open counts: it keeps the mount busy, and nobody else may.
         let probed = linux.probe(&cx.at_most(PROBE), &mount.mount_point).await;
         Ok(match probed {
-            Err(Error::Dead { .. } | Error::Hangs { .. }) => State::Broken,
+            Err(Error::Dead { .. }) => State::Dead,
+            Err(Error::Hangs { .. }) => State::Hangs,
             _ => State::Alive,
         })
+    }
+
+    fn writes_through(&self) -> bool {
+        self.mount.is_fuse()
     }
 }
 
@@ -334,6 +359,10 @@ impl Mounts for Linux {
             mount,
         };
         let unmounted = unmount::run(cx, target, users, &going).await?;
+        if unmounted == Unmounted::Detached && self.is_asked(target) {
+            let mut asleep = self.asleep.lock().unwrap_or_else(PoisonError::into_inner);
+            asleep.insert(target.to_owned(), mount.device.clone());
+        }
         for client in clients {
             tokio::spawn(see_off(client.process));
         }

@@ -37,28 +37,40 @@ pub enum Unmounted {
     Nothing,
     /// In order.
     Cleanly,
-    /// It hung, so its open requests were aborted: data not yet written to Ceph is lost.
+    /// It was dead or hung, so its open requests were aborted: data not yet written to Ceph is lost.
     Forced,
     /// It could not be ended, so it was taken out of the file tree; the kernel ends it when the last
     /// process that uses it lets go.
     Detached,
 }
 
-/// What has become of a mount that could not be unmounted.
+/// What has become of a mount that is to be unmounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// Not mounted any more.
     Gone,
-    /// Mounted, and of no use to anybody: its client is gone, or does not answer.
-    Broken,
+    /// Mounted, and of no use to anybody ever: its client is gone, or was shut out by its cluster.
+    Dead,
+    /// Mounted, and its client does not answer.
+    Hangs,
     /// Mounted and in use.
     Alive,
 }
 
-/// Tells the state of a mount; called when an attempt to unmount it has failed.
+impl State {
+    fn is_broken(self) -> bool {
+        matches!(self, Self::Dead | Self::Hangs)
+    }
+}
+
+/// Tells the state of a mount.
 #[async_trait]
 pub(super) trait Look: Sync {
     async fn look(&self) -> Result<State, Error>;
+
+    /// Whether aborting its open requests loses nothing but them: what was written is with its client, and
+    /// not in the kernel's memory.
+    fn writes_through(&self) -> bool;
 }
 
 /// Unmounts what is mounted at `target`.
@@ -68,24 +80,31 @@ pub(super) async fn run(
     users: Users,
     state: &dyn Look,
 ) -> Result<Unmounted, Error> {
-    let hangs = match ordinary(cx, target, state).await? {
-        Attempt::Done => return Ok(Unmounted::Cleanly),
-        Attempt::NotMounted => return Ok(Unmounted::Nothing),
-        Attempt::Busy => false,
-        Attempt::Hangs => true,
+    let can_abort = state.writes_through();
+    // An unmount would leave those who sleep in the file system by another way: our own questions about a
+    // target that was detached, for one.
+    let abort = if can_abort && users == Users::Nobody && state.look().await?.is_broken() {
+        true
+    } else {
+        match ordinary(cx, target, state).await? {
+            Stopped::Unmounted(how) => return Ok(how),
+            Stopped::InUse(State::Dead) => can_abort,
+            Stopped::InUse(_) => false,
+            Stopped::Hangs if state.look().await? == State::Gone => {
+                // Out of the file tree; the kernel still waits for the cluster behind the scenes.
+                return Ok(Unmounted::Detached);
+            }
+            Stopped::Hangs => users == Users::Nobody,
+        }
     };
-    if hangs && state.look().await? == State::Gone {
-        // Out of the file tree; the kernel still waits for the cluster behind the scenes.
-        return Ok(Unmounted::Detached);
-    }
-    // Aborting the connection would end it for the other mounts of the volume as well.
-    if hangs && users == Users::Nobody {
+    // That ends it for the other mounts of the volume as well.
+    if abort {
         let (call, flags) = ("force the unmount of", UnmountFlags::FORCE);
         if let Attempt::Done | Attempt::NotMounted =
             attempt(cx, target, call, flags, FORCED).await?
         {
             tracing::warn!(
-                "unmounted the hanging mount `{}` by force",
+                "unmounted the dead or hanging mount `{}` by force",
                 target.display()
             );
             return Ok(Unmounted::Forced);
@@ -100,17 +119,27 @@ pub(super) async fn run(
     }
 }
 
-/// Unmounts without force. [`Attempt::Busy`] only if the mount is broken: a process of a pod that was
-/// killed may sleep in it for ever.
-async fn ordinary(cx: &Context, target: &Path, state: &dyn Look) -> Result<Attempt, Error> {
+/// What an unmount without force ends at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    Unmounted(Unmounted),
+    /// The mount is broken like this, and in use: a process of a pod that was killed may sleep in it for ever.
+    InUse(State),
+    /// The unmount itself hangs.
+    Hangs,
+}
+
+async fn ordinary(cx: &Context, target: &Path, state: &dyn Look) -> Result<Stopped, Error> {
     for _ in 0..BUSY_ATTEMPTS {
         match attempt(cx, target, "unmount", UnmountFlags::empty(), ORDINARY).await? {
             Attempt::Busy => match state.look().await? {
-                State::Gone => return Ok(Attempt::Done),
-                State::Broken => return Ok(Attempt::Busy),
+                State::Gone => return Ok(Stopped::Unmounted(Unmounted::Cleanly)),
+                broken @ (State::Dead | State::Hangs) => return Ok(Stopped::InUse(broken)),
                 State::Alive => tokio::time::sleep(BUSY_PAUSE.min(cx.remaining())).await,
             },
-            other => return Ok(other),
+            Attempt::Done => return Ok(Stopped::Unmounted(Unmounted::Cleanly)),
+            Attempt::NotMounted => return Ok(Stopped::Unmounted(Unmounted::Nothing)),
+            Attempt::Hangs => return Ok(Stopped::Hangs),
         }
     }
     Err(in_use(target))
