@@ -11,8 +11,12 @@
 
 #[path = "node_fuse/broken.rs"]
 mod broken;
+#[path = "node_fuse/group.rs"]
+mod group;
 #[path = "node_fuse/key.rs"]
 mod key;
+#[path = "node_fuse/killed.rs"]
+mod killed;
 #[path = "node_fuse/lab.rs"]
 mod lab;
 #[path = "node_fuse/leftovers.rs"]
@@ -23,6 +27,8 @@ mod life;
 mod metrics;
 #[path = "node_fuse/of_client.rs"]
 mod of_client;
+#[path = "node_fuse/original.rs"]
+mod original;
 #[path = "node_fuse/plugin.rs"]
 mod plugin;
 #[path = "support/prometheus.rs"]

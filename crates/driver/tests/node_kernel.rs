@@ -14,22 +14,35 @@
 #[path = "support/driver.rs"]
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod driver;
+#[path = "node_fuse/group.rs"]
+mod group;
 #[path = "node_kernel/key.rs"]
 mod key;
 #[path = "node_kernel/kills.rs"]
 mod kills;
 #[path = "node_fuse/lab.rs"]
+#[allow(dead_code, reason = "each test uses its part of the support")]
 mod lab;
 #[path = "node_fuse/life.rs"]
 mod life;
 #[path = "node_kernel/module.rs"]
 mod module;
+#[path = "node_kernel/net_namespace.rs"]
+mod net_namespace;
 #[path = "node_kernel/of_client.rs"]
 mod of_client;
 #[path = "node_kernel/options.rs"]
 mod options;
+#[path = "node_fuse/original.rs"]
+mod original;
+#[path = "node_fuse/plugin.rs"]
+#[allow(dead_code, reason = "each test uses its part of the support")]
+mod plugin;
 #[path = "node_kernel/quota.rs"]
 mod quota;
+#[path = "node_fuse/recovery.rs"]
+#[allow(dead_code, reason = "each test uses its part of the support")]
+mod recovery;
 #[path = "node_fuse/refused.rs"]
 mod refused;
 #[path = "node_fuse/search.rs"]

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod call;
+mod clients;
 mod lent_key;
 mod log;
 mod module;
@@ -22,8 +23,9 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 
 use self::arguments::Options;
 use self::call::Attempt;
+use self::clients::Clients;
 use super::failure::{Cause, Failure};
-use super::{CephFs, Error, Mounter, MounterKind};
+use super::{CephFs, Error, Liveness, Mount, Mounter, MounterKind};
 
 /// What messages call it.
 const CLIENT: &str = "the kernel client";
@@ -32,12 +34,16 @@ const CLIENT: &str = "the kernel client";
 #[derive(Debug)]
 pub struct Kernel {
     forced: bool,
+    clients: Clients,
 }
 
 impl Kernel {
     /// With `forced` it is used on kernels, too, that do not know the quotas of today's Ceph.
     pub fn new(forced: bool) -> Self {
-        Self { forced }
+        Self {
+            forced,
+            clients: Clients::new(),
+        }
     }
 }
 
@@ -59,6 +65,14 @@ impl Mounter for Kernel {
             ));
         }
         module::load(&release).await.err()
+    }
+
+    async fn liveness(&self, cx: &Context, at: &Mount) -> Result<Liveness, Error> {
+        self.clients.liveness(cx, at).await
+    }
+
+    fn retain(&self, mounts: &[Mount]) {
+        self.clients.retain(mounts);
     }
 
     async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<(), Error> {

@@ -295,11 +295,6 @@ impl Mounts for Linux {
         Ok(())
     }
 
-    async fn find_snapshot(
-        &self,
-        cx: &Context,
-        at: &Path,
-        snapshot: &Snapshot,
     async fn end_leftovers(&self, cx: &Context, grace: Duration) -> Result<(), Error> {
         for mounter in &self.mounters {
             mounter.end_leftovers(cx, grace).await?;
@@ -307,6 +302,11 @@ impl Mounts for Linux {
         Ok(())
     }
 
+    async fn find_snapshot(
+        &self,
+        cx: &Context,
+        at: &Path,
+        snapshot: &Snapshot,
     ) -> Result<PathBuf, Error> {
         let (call, wanted, copy) = ("look for a snapshot in", snapshot.clone(), at.to_owned());
         let found = helper::run(cx, call, at, move || wanted.find(&copy)).await?;
@@ -385,6 +385,10 @@ impl Mounts for Linux {
     }
 
     async fn liveness(&self, cx: &Context, at: &Mount) -> Result<Liveness, Error> {
+        // A client may have to be looked for by another question about a mount that hangs already.
+        if !at.is_fuse() && self.is_asked(&at.mount_point) {
+            return Ok(Liveness::Unknown);
+        }
         let kind = if at.is_fuse() {
             MounterKind::Fuse
         } else {

@@ -85,7 +85,18 @@ impl Lab {
         lab
     }
 
+    /// The same on a node with other settings; they are given with the directory of the test.
+    pub(crate) fn with(name: &str, change: impl FnOnce(&mut Settings, &Path)) -> Self {
+        let lab = Self::make(name, change);
+        lab.make_root();
+        lab
+    }
+
     pub(crate) fn without_volume(name: &str) -> Self {
+        Self::make(name, |_, _| {})
+    }
+
+    fn make(name: &str, change: impl FnOnce(&mut Settings, &Path)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let config = directory.path().join("config.json");
         let monitors = setting("SPIRULA_TEST_MONITORS");
@@ -108,10 +119,11 @@ impl Lab {
         let mounters: Vec<Box<dyn Mounter>> =
             vec![Box::new(Kernel::new(false)), Box::new(fuse(conf, owner))];
         let mounts = Linux::new(mounters).with_own_program(own());
-        let settings = Settings {
+        let mut settings = Settings {
             node_id: "node".to_owned(),
             ..Settings::default()
         };
+        change(&mut settings, directory.path());
         let node = Node::new(settings, Arc::new(backend), Arc::new(mounts));
         let frame = Frame::new(Limits {
             longest: DEADLINE,

@@ -67,8 +67,8 @@ impl Refusal {
                 let mut cause = of_call(errno, &lines);
                 // In another network namespace a connection of ours would prove nothing.
                 if cause == Cause::NoSession
-                    && fs.net_namespace.is_none()
-                    && !monitors::any_reachable(cx, &fs.monitors).await
+                    && (fs.net_namespace.is_some()
+                        || !monitors::any_reachable(cx, &fs.monitors).await)
                 {
                     cause = Cause::Unreachable;
                 }

@@ -1,0 +1,62 @@
+//! Clients are killed and replaced, without anybody asking for it.
+
+use std::path::Path;
+use std::time::Instant;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::lab::{processes_of, runtime};
+use super::plugin::Plugin;
+use super::recovery::{Container, MENDED, NOTICED, Staged, wait_for};
+
+fn kill_daemon(staged: &Staged) {
+    for process in processes_of(&staged.lab.staging) {
+        kill_process(Pid::from_raw(process).unwrap(), Signal::KILL).unwrap();
+    }
+}
+
+#[test]
+#[ignore = "needs a Ceph cluster, root and /dev/fuse: dev/test recovery"]
+#[expect(clippy::print_stdout, reason = "the figures are what this is for")]
+fn a_killed_client_is_replaced_also_in_running_containers() {
+    runtime().block_on(async {
+        let start = |directory: &Path| Plugin::start(directory, None, &["--heal-running-pods"]);
+        let (staged, plugin) = Staged::new("recovery", start).await;
+        let mut container = Container::start();
+        assert_eq!(container.read(&staged.pod.join("file")), "content");
+
+        let killed = Instant::now();
+        kill_daemon(&staged);
+        wait_for("nobody notices", NOTICED * 4, || {
+            plugin.log().contains("is mounted anew")
+        });
+        let noticed = killed.elapsed();
+        staged.wait_until_mended();
+        let mended = killed.elapsed();
+        wait_for("the container's mount is dead", MENDED, || {
+            container.read(&staged.pod.join("file")) == "content"
+        });
+        println!(
+            "noticed after {noticed:.1?}, mounted again after {mended:.1?}, in the container after {:.1?}",
+            killed.elapsed()
+        );
+        assert_eq!(container.write(&staged.pod.join("other")), "ok");
+        assert!(container.write(&staged.reader.join("other")).contains("Read-only"));
+        let refused = std::fs::write(staged.reader.join("other"), "x").unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::ReadOnlyFilesystem);
+
+        // Nobody is there to notice; the next driver has what it needs from the kernel's keyring.
+        plugin.kill_group();
+        kill_daemon(&staged);
+        let plugin = start(staged.lab.directory.path());
+        println!("mounted again {:.1?} after a restart", staged.wait_until_mended());
+        wait_for("the container's mount is dead", MENDED, || {
+            container.read(&staged.pod.join("file")) == "content"
+        });
+        let key = super::lab::key();
+        assert!(!plugin.log().contains(&key), "the key is in the log");
+        drop(container);
+        drop(plugin);
+        staged.take_away().await;
+    });
+}
