@@ -8,7 +8,7 @@ use prost_types::Timestamp;
 
 use crate::backend::Session;
 use crate::error::Error;
-use crate::ids::{SnapshotId, VolumeId};
+use crate::ids::{GroupId, SnapshotId, VolumeId};
 use crate::journal::{NewSnapshot, Record, SnapshotDetails, SnapshotRecord, Taken};
 
 const NANOSECONDS: i64 = 1_000_000_000;
@@ -22,6 +22,7 @@ pub(super) fn new(session: &Session, parent: &Record) -> NewSnapshot {
         owner: parent.owner.clone(),
         details: SnapshotDetails {
             group: at.group,
+            member_of: None,
             taken: None,
         },
         pending_metadata: BTreeMap::new(),
@@ -35,13 +36,14 @@ pub(super) async fn note(
     record: &SnapshotRecord,
     taken: Taken,
 ) -> Result<(), Error> {
-    let noted = record.details.as_ref().and_then(|details| details.taken);
-    if noted == Some(taken) {
+    let noted = record.details.clone();
+    if noted.as_ref().and_then(|noted| noted.taken) == Some(taken) {
         return Ok(());
     }
     let details = SnapshotDetails {
         group: session.source(record).group,
         taken: Some(taken),
+        ..noted.unwrap_or_default()
     };
     let journal = &session.snapshot_journal;
     Ok(journal.note(cx, &record.uuid, &details).await?)
@@ -99,6 +101,9 @@ pub(super) fn message(
     let source = record.source_uuid();
     let source = source.map(|uuid| VolumeId::new(cluster_id, fs_id, uuid));
     let source = source.transpose()?.map(|id| id.to_string());
+    let group = record.group_uuid();
+    let group = group.map(|uuid| GroupId::new(cluster_id, fs_id, uuid));
+    let group = group.transpose()?.map(|id| id.to_string());
     Ok(v1::Snapshot {
         size_bytes: taken.size.map_or(0, u64::cast_signed),
         snapshot_id: SnapshotId::new(cluster_id, fs_id, record.uuid.clone())?.to_string(),
@@ -106,7 +111,7 @@ pub(super) fn message(
         creation_time: Some(timestamp(taken.at)),
         // A snapshot of CephFS is whole as soon as it exists.
         ready_to_use: true,
-        group_snapshot_id: String::new(),
+        group_snapshot_id: group.unwrap_or_default(),
         accessible_topology: Vec::new(),
     })
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fields::{self, KMS, NAME_IN_CEPH, OWNER, PENDING_METADATA, bytes};
 use super::{Error, Fields, Kind, Noted};
-use crate::ids::{Snapshot, SnapshotUuid, Uuid, VolumeUuid};
+use crate::ids::{GroupUuid, Snapshot, SnapshotUuid, Uuid, VolumeUuid};
 
 /// The subvolume that the snapshot is of.
 const SOURCE: &str = "csi.source";
@@ -66,6 +66,9 @@ pub struct NewSnapshot {
 pub struct SnapshotDetails {
     /// The subvolume group of its subvolume.
     pub group: String,
+    /// The uuid of the group snapshot that it is a member of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member_of: Option<String>,
     /// What is known once the snapshot exists.
     pub taken: Option<Taken>,
 }
@@ -92,6 +95,12 @@ impl SnapshotRecord {
     /// The uuid of the volume that it is of: subvolumes are named by it.
     pub fn source_uuid(&self) -> Option<VolumeUuid> {
         VolumeUuid::at_end_of(&self.source)
+    }
+
+    /// The uuid of the group snapshot that it is a member of; ceph-csi does not note it.
+    pub fn group_uuid(&self) -> Option<GroupUuid> {
+        let noted = self.details.as_ref()?.member_of.as_deref()?;
+        GroupUuid::at_end_of(noted)
     }
 }
 

@@ -107,6 +107,7 @@ pub(super) async fn reserve(
     let reserve = |member: &Member| {
         let name = group.member_name(&member.id);
         let mut new = snapshot::new(session, &member.record);
+        new.details.member_of = Some(group.uuid.to_string());
         new.pending_metadata = controller.settings.metadata(&new.pending_metadata);
         async move {
             match session.snapshot_journal.reserve(cx, &name, &new).await? {

@@ -104,7 +104,7 @@ impl Fixture {
             source: at.name,
             details: SnapshotDetails {
                 group: at.group,
-                taken: None,
+                ..SnapshotDetails::default()
             },
             pending_metadata: [("content".to_owned(), name.to_owned())].into(),
             ..NewSnapshot::default()

@@ -14,7 +14,7 @@ fn new_snapshot() -> NewSnapshot {
         owner: Some("shop".to_owned()),
         details: SnapshotDetails {
             group: "csi".to_owned(),
-            taken: None,
+            ..SnapshotDetails::default()
         },
         pending_metadata: [(
             "csi.storage.k8s.io/volumesnapshot/name".to_owned(),
