@@ -20,6 +20,8 @@ mod content;
 #[path = "support/driver.rs"]
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod driver;
+#[path = "soak/group.rs"]
+mod group;
 #[path = "real_ceph/lab.rs"]
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod lab;
@@ -80,10 +82,11 @@ fn everything_at_once_while_things_die() {
     let troubles = process.trouble(&lab, random, until, has_failed);
     let clients = join(working);
 
-    let (mut volumes, mut snapshots, mut files) = (0, 0, 0);
+    let (mut volumes, mut snapshots, mut groups, mut files) = (0, 0, 0, 0);
     for client in &clients {
         volumes += client.volumes.len();
         snapshots += client.snapshots.len();
+        groups += client.groups.len();
         files += client.files();
     }
     let checking = clients.into_iter().map(|mut client| {
@@ -99,8 +102,8 @@ fn everything_at_once_while_things_die() {
     println!("{report}");
     println!("{troubles}");
     println!(
-        "{volumes} volumes and {snapshots} snapshots with {files} files were there with their content; \
-         all were deleted, and nothing is left"
+        "{volumes} volumes, {snapshots} snapshots and {groups} group snapshots with {files} files were \
+         there with their content; all were deleted, and nothing is left"
     );
 }
 

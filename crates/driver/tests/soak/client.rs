@@ -13,6 +13,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 
 use crate::calls::Report;
 use crate::content::Content;
+use crate::group::Group;
 use crate::lab::{CLUSTER_ID, Lab, Mode, capability};
 use crate::mount::Places;
 use crate::random::Random;
@@ -30,6 +31,7 @@ pub(crate) struct Client {
     pub(crate) places: Places,
     pub(crate) volumes: Vec<Volume>,
     pub(crate) snapshots: Vec<Snapshot>,
+    pub(crate) groups: Vec<Group>,
     named: u64,
 }
 
@@ -38,8 +40,8 @@ pub(crate) struct Client {
 pub(crate) struct Volume {
     request: csi::CreateVolumeRequest,
     pub(crate) csi: csi::Volume,
-    gib: i64,
-    content: Content,
+    pub(crate) gib: i64,
+    pub(crate) content: Content,
     pub(crate) read_only: bool,
 }
 
@@ -84,6 +86,7 @@ impl Client {
             places: Places::new(mounts, number),
             volumes: Vec::new(),
             snapshots: Vec::new(),
+            groups: Vec::new(),
             named: 0,
         }
     }
@@ -92,7 +95,8 @@ impl Client {
     pub(crate) fn files(&self) -> usize {
         let volumes = self.volumes.iter().map(|volume| volume.content.len());
         let snapshots = self.snapshots.iter().map(|snapshot| snapshot.content.len());
-        volumes.chain(snapshots).sum()
+        let groups = self.groups.iter().map(Group::files);
+        volumes.chain(snapshots).chain(groups).sum()
     }
 
     /// Does one thing after the other until then.
@@ -111,19 +115,20 @@ impl Client {
                 60..66 => self.expand().await,
                 66..78 if snapshots < MOST_SNAPSHOTS => self.snapshot().await,
                 78..84 if snapshots > 0 => self.delete_snapshot().await,
-                84..92 => self.delete_volume().await,
-                92..96 => self.ask_again().await,
+                84..90 => self.delete_volume().await,
+                90..94 => self.group().await,
+                94..97 => self.ask_again().await,
                 _ => self.look().await,
             }
         }
     }
 
-    fn name(&mut self, kind: &str) -> String {
+    pub(crate) fn name(&mut self, kind: &str) -> String {
         self.named += 1;
         format!("{kind}-{}-{}", self.number, self.named)
     }
 
-    fn any_volume(&mut self) -> usize {
+    pub(crate) fn any_volume(&mut self) -> usize {
         self.random.index(self.volumes.len())
     }
 
@@ -136,7 +141,7 @@ impl Client {
     }
 
     /// Makes a volume, as a copy if there is a source, with what the source has.
-    async fn create(&mut self, source: Option<(Type, Content, i64)>, mode: Mode) {
+    pub(crate) async fn create(&mut self, source: Option<(Type, Content, i64)>, mode: Mode) {
         let name = self.name("pvc");
         let (of, content, gib) = match source {
             Some((of, content, gib)) => (Some(of), content, gib),
@@ -220,7 +225,7 @@ impl Client {
         self.check(&self.volumes[index].clone()).await;
     }
 
-    async fn check(&mut self, volume: &Volume) {
+    pub(crate) async fn check(&mut self, volume: &Volume) {
         let (content, whose) = (volume.content.clone(), volume.request.name.clone());
         let work = move |root: &Path| content.check(root, &whose);
         self.mounted(volume, work).await;
@@ -332,6 +337,7 @@ impl Client {
             .served("ControllerGetVolume", request, call)
             .await;
         assert_eq!(found.volume.unwrap().volume_id, id);
+        self.health(id).await;
 
         if !self.snapshots.is_empty() {
             let index = self.any_snapshot();
@@ -346,7 +352,10 @@ impl Client {
 
             let source = &snapshot.csi.source_volume_id;
             let listed = self.list_snapshots(source).await;
-            let mut own: Vec<_> = self.snapshots.iter().map(|own| &own.csi).collect();
+            let own = self.snapshots.iter().map(|own| &own.csi);
+            let mut own: Vec<_> = own
+                .chain(self.groups.iter().flat_map(Group::snapshots))
+                .collect();
             own.retain(|own| own.source_volume_id == *source);
             assert_eq!(listed.len(), own.len(), "{listed:?}\n{own:?}");
             assert!(own.iter().all(|own| listed.contains(own)), "{listed:?}");
@@ -356,6 +365,29 @@ impl Client {
             let times = listed.iter().filter(|id| *id == volume.id()).count();
             assert_eq!(times, 1, "{} is listed {times} times", volume.request.name);
         }
+    }
+
+    /// What stops for a moment is no ailment of a volume, so the answers only have to be there.
+    async fn health(&self, id: &str) {
+        let request = csi::ControllerGetVolumeHealthRequest {
+            volume_id: id.to_owned(),
+            ..Default::default()
+        };
+        let call = async |request: Request<_>| {
+            let mut controller = self.controller();
+            controller.controller_get_volume_health(request).await
+        };
+        let rpc = "ControllerGetVolumeHealth";
+        let found = self.report.served(rpc, request, call).await;
+        assert_eq!(found.volume_health.unwrap().volume_id, id);
+
+        let request = csi::GetCapacityRequest {
+            parameters: self.lab.create("", 1).parameters,
+            ..Default::default()
+        };
+        let call = async |request: Request<_>| self.controller().get_capacity(request).await;
+        let found = self.report.served("GetCapacity", request, call).await;
+        assert!(found.available_capacity > 0);
     }
 
     /// The snapshots of one volume, which nobody else makes or deletes.
@@ -404,9 +436,13 @@ impl Client {
             let shown = self.volumes.last().unwrap().clone();
             self.check(&shown).await;
         }
+        self.check_groups().await;
     }
 
     pub(crate) async fn delete_all(&mut self) {
+        while let Some(group) = self.groups.pop() {
+            self.delete_group(group).await;
+        }
         while !self.volumes.is_empty() || !self.snapshots.is_empty() {
             if !self.snapshots.is_empty() {
                 self.delete_snapshot().await;
