@@ -160,11 +160,7 @@ impl unmount::Look for Going<'_> {
         }
         // A question that is still open counts: it keeps the mount busy, and nobody else may.
         let probed = linux.probe(&cx.at_most(PROBE), &mount.mount_point).await;
-        Ok(match probed {
-            Err(Error::Dead { .. }) => State::Dead,
-            Err(Error::Hangs { .. }) => State::Hangs,
-            _ => State::Alive,
-        })
+        Ok(State::of(&probed))
     }
 
     fn writes_through(&self) -> bool {

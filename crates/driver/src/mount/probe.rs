@@ -134,6 +134,12 @@ fn entries(path: &Path) -> Result<(), Errno> {
     }
 }
 
+/// Whether the client of a mount that answers so is gone, or was shut out by its cluster, for good.
+pub(super) fn is_final(error: &io::Error) -> bool {
+    let errors = [Errno::NOTCONN, Errno::SHUTDOWN, Errno::CONNABORTED];
+    Errno::from_io_error(error).is_some_and(|errno| errors.contains(&errno))
+}
+
 /// Errors that every access to a mount gives whose client is gone, was evicted or was aborted. Access
 /// denied is one of them: the kernel client answers so once it is blocklisted.
 fn is_death(errno: Errno) -> bool {

@@ -8,7 +8,7 @@ use ceph::Context;
 use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
 
-use super::{Error, helper};
+use super::{Error, helper, probe};
 
 /// How long an ordinary unmount may take. It waits for data to be written back, which a slow cluster
 /// should be given time for; the kubelet allows two minutes for the whole RPC.
@@ -51,13 +51,23 @@ pub(super) enum State {
     Gone,
     /// Mounted, and of no use to anybody ever: its client is gone, or was shut out by its cluster.
     Dead,
-    /// Mounted, and its client does not answer.
+    /// Mounted, and its client does not answer, or with errors alone.
     Hangs,
     /// Mounted and in use.
     Alive,
 }
 
 impl State {
+    /// What the answer of a mount to a question tells of it.
+    pub(super) fn of(answer: &Result<(), Error>) -> Self {
+        match answer {
+            Err(Error::Dead { source, .. }) if probe::is_final(source) => Self::Dead,
+            // What it is dead of may pass for those who use it.
+            Err(Error::Dead { .. } | Error::Hangs { .. }) => Self::Hangs,
+            _ => Self::Alive,
+        }
+    }
+
     fn is_broken(self) -> bool {
         matches!(self, Self::Dead | Self::Hangs)
     }
@@ -185,5 +195,30 @@ async fn attempt(
         }),
         Err(Error::Hangs { .. }) => Ok(Attempt::Hangs),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_for_its_users_is_no_death() {
+        let dead = |errno: Errno| {
+            Err(Error::Dead {
+                path: "/m".into(),
+                source: errno.into(),
+            })
+        };
+        assert_eq!(State::of(&dead(Errno::NOTCONN)), State::Dead);
+        assert_eq!(State::of(&dead(Errno::SHUTDOWN)), State::Dead);
+        assert_eq!(State::of(&dead(Errno::ACCESS)), State::Hangs);
+        let hangs = Err(Error::Hangs {
+            call: "stat",
+            path: "/m".into(),
+            waited: Duration::ZERO,
+        });
+        assert_eq!(State::of(&hangs), State::Hangs);
+        assert_eq!(State::of(&Ok(())), State::Alive);
     }
 }
