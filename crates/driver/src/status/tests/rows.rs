@@ -933,7 +933,7 @@ pub(super) fn failures() -> Vec<Row> {
             Cause::Unreachable,
             Code::Unavailable,
             "ceph-fuse cannot mount `/v` of file system `cephfs`: none of the monitors `m` can be \
-             reached from this node; check the network and `monitors` in config.json",
+             reached from this node, or they do not answer; check the network, `monitors` in config.json, and `ceph status`",
         ),
         (
             Cause::BadMonitors,
