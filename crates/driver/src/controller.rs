@@ -40,6 +40,7 @@ use tonic::{Request, Response, Status};
 use trail::Trail;
 
 use crate::backend::Backend;
+use crate::events::Events;
 use crate::own_credentials::OwnCredentials;
 use crate::rpc::Frame;
 
@@ -61,6 +62,7 @@ pub struct Controller {
     trail: Trail,
     directories: listing::Directories,
     cloners: Cloners,
+    events: Events,
 }
 
 /// The gRPC face of a [`Controller`].
@@ -94,6 +96,7 @@ impl Controller {
             trail: Trail::default(),
             directories: listing::Directories::default(),
             cloners: Cloners::default(),
+            events: Events::default(),
         }
     }
 
@@ -101,6 +104,12 @@ impl Controller {
     #[must_use]
     pub fn with_own_credentials(self, own: OwnCredentials) -> Self {
         Self { own, ..self }
+    }
+
+    /// Tells users in `events` what takes long.
+    #[must_use]
+    pub fn with_events(self, events: Events) -> Self {
+        Self { events, ..self }
     }
 
     /// Sets the metadata that is still pending, at most for `grace`. What is left then is in the

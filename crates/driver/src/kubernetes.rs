@@ -1,6 +1,7 @@
-//! The Kubernetes API, as far as it is used: reading a Secret, and the labels of a node.
+//! The Kubernetes API, as far as it is used: reading a Secret and the labels of a node, and Events.
 
 mod access;
+mod events;
 mod https;
 mod kubeconfig;
 #[cfg(test)]
@@ -18,6 +19,8 @@ use serde::Deserialize;
 
 use crate::config::SecretRef;
 use crate::credentials::Secrets;
+pub(crate) use events::{NewEvent, ObjectRef};
+
 pub use access::{Access, Address, SERVICE_ACCOUNT};
 
 /// Why the API did not give what it was asked for.
@@ -65,10 +68,10 @@ pub enum Error {
         /// Where it should be.
         access: Access,
     },
-    /// The user of this process may not read the object.
+    /// The user of this process may not read or create the object.
     #[error(
-        "{} may not read it (HTTP {status}); give its role the verb `get` on this {kind}",
-        access.user()
+        "{} may not {} it (HTTP {status}); give its role the verb `{verb}` on this {kind}",
+        access.user(), if *verb == "get" { "read" } else { verb }
     )]
     Forbidden {
         /// As whom it was asked.
@@ -77,6 +80,8 @@ pub enum Error {
         status: u16,
         /// What was asked for.
         kind: &'static str,
+        /// What the role lacks.
+        verb: &'static str,
     },
     /// There is no such object.
     #[error("there is no such {kind}")]
@@ -154,6 +159,29 @@ impl Api {
     async fn get(&self, cx: &Context, kind: &'static str, path: &str) -> Result<Bytes, Error> {
         let connection = self.access.connection()?;
         let asked = https::get(&connection, path);
+        self.answer(cx, kind, "get", asked).await
+    }
+
+    async fn post(
+        &self,
+        cx: &Context,
+        kind: &'static str,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<(), Error> {
+        let connection = self.access.connection()?;
+        let asked = https::post(&connection, path, body);
+        self.answer(cx, kind, "create", asked).await.map(drop)
+    }
+
+    /// Waits for the answer to a request for which the role needs `verb`.
+    async fn answer(
+        &self,
+        cx: &Context,
+        kind: &'static str,
+        verb: &'static str,
+        asked: impl Future<Output = Result<https::Answer, https::Error>>,
+    ) -> Result<Bytes, Error> {
         let answer = tokio::time::timeout_at(cx.deadline().into(), asked).await;
         let answer = answer.map_err(|_| self.timed_out())?;
         let answer = answer.map_err(|source| Error::Unreachable {
@@ -161,12 +189,13 @@ impl Api {
             source,
         })?;
         match answer.status {
-            200 => Ok(answer.body),
+            200 | 201 => Ok(answer.body),
             404 => Err(Error::Absent { kind }),
             status @ (401 | 403) => Err(Error::Forbidden {
                 access: self.access.clone(),
                 status,
                 kind,
+                verb,
             }),
             status => Err(Error::Failed { status }),
         }

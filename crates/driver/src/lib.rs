@@ -9,6 +9,7 @@ pub mod controller;
 pub mod credentials;
 mod dial;
 pub mod error;
+pub mod events;
 mod http;
 pub mod identity;
 pub mod ids;

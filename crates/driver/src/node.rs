@@ -19,6 +19,7 @@ mod recovery;
 mod source;
 mod stage_volume;
 mod storage_health;
+mod tell;
 #[cfg(test)]
 mod tests;
 pub mod topology;
@@ -43,6 +44,7 @@ pub use self::recovery::record::Records;
 pub use self::recovery::{Recovery, watch};
 use self::usages::Usages;
 use crate::backend::Backend;
+use crate::events::Events;
 use crate::mount::Mounts;
 use crate::rpc::Frame;
 use crate::status;
@@ -77,6 +79,7 @@ pub struct Node {
     recovery: Recovery,
     sick: Sick,
     usages: Usages,
+    events: Events,
 }
 
 /// The gRPC face of a [`Node`].
@@ -99,6 +102,7 @@ impl Node {
             recovery: Recovery::new(Records::in_memory(), false),
             sick: Sick::default(),
             usages: Usages::default(),
+            events: Events::default(),
         }
     }
 
@@ -106,6 +110,12 @@ impl Node {
     #[must_use]
     pub fn with_labels(self, labels: Labels) -> Self {
         Self { labels, ..self }
+    }
+
+    /// Tells users in `events` what happened to their volumes.
+    #[must_use]
+    pub fn with_events(self, events: Events) -> Self {
+        Self { events, ..self }
     }
 
     /// Recovers volumes as `recovery` says, while [`watch`] looks after them.

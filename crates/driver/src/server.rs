@@ -27,6 +27,7 @@ use crate::cli::{
 };
 use crate::config::Config;
 use crate::controller::{self, Controller};
+use crate::events::Events;
 use crate::identity;
 use crate::kubernetes::Api;
 use crate::liveness;
@@ -212,7 +213,18 @@ fn make_controller(
         set_metadata: settings.set_metadata,
         cluster_name: settings.cluster_name,
     };
-    Controller::new(Arc::clone(backend), settings).with_own_credentials(own)
+    let controller = Controller::new(Arc::clone(backend), settings);
+    controller
+        .with_own_credentials(own)
+        .with_events(events(common))
+}
+
+/// Where users are told what happened to their volumes: nowhere outside of Kubernetes.
+fn events(common: &CommonSettings) -> Events {
+    let api = common.kubernetes.clone().map(Api::new);
+    api.map_or_else(Events::default, |api| {
+        Events::start(api, &common.driver_name, &common.node_id)
+    })
 }
 
 async fn make_node(
@@ -246,6 +258,7 @@ async fn make_node(
     };
     let mounts = Arc::new(Linux::new(mounters));
     let node = Node::new(settings, backend, mounts).with_labels(labels);
+    let node = node.with_events(events(common));
     Ok(Arc::new(node.with_recovery(recovery)))
 }
 

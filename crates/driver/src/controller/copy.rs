@@ -5,25 +5,32 @@
 //! So whoever comes next, be it a repeat or the deletion, knows what there may be: the clone in any
 //! state, and the snapshot, which has the new subvolume's name.
 
+use std::time::{Duration, SystemTime};
+
 use ceph::subvolume::Removal;
-use ceph::{CloneState, Context, ErrorKind, Snapshot, Subvolume};
+use ceph::{CloneState, CloneStatus, Context, ErrorKind, Snapshot, Subvolume};
 
 use super::cloners::{Cloners, Wait, describe};
 use super::provision::{Provisioned, other_size, refusal};
 use super::snapshot;
 use crate::backend::Session;
 use crate::error::Error;
+use crate::events::{Events, Reason};
 use crate::journal::{Details, NewRecord, Origin, Record, Source};
 use crate::request::CreateVolume;
 
 /// A clone that fails this often in one request is given up.
 const ATTEMPTS: u32 = 2;
 
+/// A copy that takes longer is told of.
+const SLOW: Duration = Duration::from_secs(30);
+
 /// What a copy is made with.
 pub(super) struct Copying<'a> {
     pub(super) cx: &'a Context,
     pub(super) session: &'a Session,
     pub(super) cloners: &'a Cloners,
+    pub(super) events: &'a Events,
     pub(super) request: &'a CreateVolume,
     pub(super) new: &'a NewRecord,
     pub(super) origin: &'a Origin,
@@ -82,6 +89,7 @@ impl Copying<'_> {
             match &status.state {
                 CloneState::Complete => return Ok(()),
                 CloneState::Pending | CloneState::InProgress => {
+                    self.tell_if_slow(&status);
                     wait.pause(|| describe(&status)).await?;
                 }
                 CloneState::Failed { .. } | CloneState::Canceled => {
@@ -103,6 +111,15 @@ impl Copying<'_> {
                     }
                 }
             }
+        }
+    }
+
+    /// Tells the user how far a copy is that takes long: the next answer to a request can take minutes.
+    fn tell_if_slow(&self, status: &CloneStatus) {
+        if let Some(about) = self.request.parameters.claim()
+            && let Some(message) = slow(self.origin, status, SystemTime::now())
+        {
+            self.events.tell(about, Reason::SlowClone, message);
         }
     }
 
@@ -312,4 +329,43 @@ pub(super) async fn delete(
         remove_snapshot(session, &wait, cx, &session.copied(record, origin)).await?;
     }
     Ok(())
+}
+
+/// What there is to say of a copy that takes long.
+fn slow(origin: &Origin, status: &CloneStatus, now: SystemTime) -> Option<String> {
+    let since = SystemTime::UNIX_EPOCH + Duration::from_secs(origin.since);
+    let age = now.duration_since(since).unwrap_or_default();
+    let (of, state, seconds) = (&origin.of, describe(status), age.as_secs());
+    let text = || format!("the copy of {of} has been in the making for {seconds} s: {state}");
+    (age >= SLOW).then(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_slow_after_half_a_minute() {
+        let origin = Origin {
+            of: Source::Volume("0001-vol".to_owned()),
+            subvolume: "csi-vol-1".to_owned(),
+            group: "csi".to_owned(),
+            snapshot: None,
+            since: 1000,
+            complete: false,
+        };
+        let status = CloneStatus {
+            state: CloneState::InProgress,
+            source: None,
+            progress: Some("12%".to_owned()),
+        };
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(slow(&origin, &status, at(990)), None);
+        assert_eq!(slow(&origin, &status, at(1029)), None);
+        let text = slow(&origin, &status, at(1031)).unwrap();
+        assert!(
+            text.ends_with("for 31 s: the clone is in progress (12%)"),
+            "{text}"
+        );
+    }
 }

@@ -95,7 +95,10 @@ async fn make(
     if let Some(source) = &request.source {
         provision::set_origin(cx, session, request, source, &mut new).await?;
     }
-    provision::provision(cx, session, &controller.cloners, request, &new).await
+    let Controller {
+        cloners, events, ..
+    } = controller;
+    provision::provision(cx, session, cloners, events, request, &new).await
 }
 
 fn new_record(controller: &Controller, session: &Session, request: &CreateVolume) -> NewRecord {

@@ -18,6 +18,7 @@ use csi_proto::v1::{DeleteSnapshotRequest, DeleteSnapshotResponse};
 use super::{Controller, shallow, snapshot};
 use crate::backend::Session;
 use crate::error::Error;
+use crate::events::{About, Reason};
 use crate::ids::SnapshotId;
 use crate::journal::SnapshotRecord;
 use crate::operations::{Held, Key};
@@ -67,7 +68,15 @@ async fn delete(
         .transpose()?;
     check_served(&record)?;
     controller.trail.forget(&record.uuid);
-    finish(cx, session, id, &record).await
+    let finished = finish(cx, session, id, &record).await;
+    // csi-snapshotter keeps to itself why a deletion failed.
+    if let Err(error @ Error::PendingClones { .. }) = &finished
+        && let Some(about) = record.request_name.as_deref().and_then(About::snapshot)
+    {
+        let events = &controller.events;
+        events.tell(about, Reason::DeletionBlocked, error.to_string());
+    }
+    finished
 }
 
 /// Removes the snapshot, or leaves it to the volumes that show it; its name is free afterwards.

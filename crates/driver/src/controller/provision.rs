@@ -9,6 +9,7 @@ use super::show::Showing;
 use super::{check_served, source};
 use crate::backend::Session;
 use crate::error::Error;
+use crate::events::Events;
 use crate::journal::{NewRecord, Record, Reservation, Source};
 use crate::request::CreateVolume;
 
@@ -68,6 +69,7 @@ pub(super) async fn provision(
     cx: &Context,
     session: &Session,
     cloners: &Cloners,
+    events: &Events,
     request: &CreateVolume,
     new: &NewRecord,
 ) -> Result<Provisioned, Error> {
@@ -96,6 +98,7 @@ pub(super) async fn provision(
                 cx,
                 session,
                 cloners,
+                events,
                 request,
                 new,
                 origin,

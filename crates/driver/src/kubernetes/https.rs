@@ -1,12 +1,13 @@
-//! One GET over TLS.
+//! One request over TLS.
 
 use std::io;
 use std::sync::Arc;
 
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::Method;
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper_util::rt::TokioIo;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpStream;
@@ -51,6 +52,20 @@ pub(super) struct Answer {
 
 /// Gets `path`.
 pub(super) async fn get(from: &Connection, path: &str) -> Result<Answer, Error> {
+    send(from, Method::GET, path, Vec::new()).await
+}
+
+/// Posts a JSON object to `path`.
+pub(super) async fn post(from: &Connection, path: &str, body: Vec<u8>) -> Result<Answer, Error> {
+    send(from, Method::POST, path, body).await
+}
+
+async fn send(
+    from: &Connection,
+    method: Method,
+    path: &str,
+    body: Vec<u8>,
+) -> Result<Answer, Error> {
     let Address { host, port } = &from.address;
     let name = from.server_name.as_ref().unwrap_or(host);
     let name = ServerName::try_from(name.clone()).map_err(|_| Error::Host)?;
@@ -60,9 +75,14 @@ pub(super) async fn get(from: &Connection, path: &str) -> Result<Answer, Error> 
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
 
-    let mut request = hyper::Request::get(format!("{}{path}", from.prefix))
+    let mut request = hyper::Request::builder()
+        .method(method)
+        .uri(format!("{}{path}", from.prefix))
         .header(HOST, from.address.to_string())
         .header(ACCEPT, "application/json");
+    if !body.is_empty() {
+        request = request.header(CONTENT_TYPE, "application/json");
+    }
     if let Some(token) = &from.token {
         let token = format!("Bearer {}", token.expose_secret());
         let mut token = HeaderValue::try_from(token).map_err(hyper::http::Error::from)?;
@@ -70,7 +90,7 @@ pub(super) async fn get(from: &Connection, path: &str) -> Result<Answer, Error> 
         request = request.header(AUTHORIZATION, token);
     }
     let response = sender
-        .send_request(request.body(Empty::<Bytes>::new())?)
+        .send_request(request.body(Full::new(Bytes::from(body)))?)
         .await?;
     let status = response.status().as_u16();
     let body = Limited::new(response.into_body(), MAX_BYTES);

@@ -1,5 +1,6 @@
 //! Against a TLS server of our own, which speaks just enough HTTP.
 
+mod events;
 mod kubeconfig;
 
 use std::net::SocketAddr;
@@ -10,11 +11,12 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::server::TlsStream;
 
 use super::*;
 use crate::config::{ClusterEntry, Config};
@@ -61,6 +63,20 @@ fn certificate(
     (params.signed_by(&key, issuer).unwrap(), key)
 }
 
+/// A whole request; `None` if the other side has gone.
+async fn read_request(stream: &mut TlsStream<TcpStream>) -> Option<String> {
+    let mut request = String::new();
+    while !request.ends_with("\r\n\r\n") {
+        request.push(stream.read_u8().await.ok()?.into());
+    }
+    let length = request.split_once("content-length: ");
+    let length = length.and_then(|(_, rest)| rest.split_once("\r\n")?.0.parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    stream.read_exact(&mut body).await.ok()?;
+    request.push_str(std::str::from_utf8(&body).unwrap());
+    Some(request)
+}
+
 impl Fixture {
     /// A server whose certificate is for `name`.
     async fn new(name: &str) -> Self {
@@ -101,16 +117,9 @@ impl Fixture {
                 let Ok(mut stream) = acceptor.accept(stream).await else {
                     continue;
                 };
-                let mut request = String::new();
-                while !request.ends_with("\r\n\r\n") {
-                    let Ok(byte) = stream.read_u8().await else {
-                        break;
-                    };
-                    request.push(byte.into());
-                }
-                if request.is_empty() {
+                let Some(request) = read_request(&mut stream).await else {
                     continue;
-                }
+                };
                 requests.lock().unwrap().push(request);
                 let certified = stream.get_ref().1.peer_certificates().is_some();
                 certificates.lock().unwrap().push(certified);

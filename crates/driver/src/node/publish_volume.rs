@@ -20,6 +20,7 @@ use csi_proto::v1::{NodePublishVolumeRequest, NodePublishVolumeResponse};
 use super::place::describe;
 use super::{Node, PathError};
 use crate::error::Error;
+use crate::events::Reason;
 use crate::mount::{self, Access, Mount, MountFlags, Place, Users};
 use crate::request::{self, PublishVolume, Targets};
 
@@ -37,6 +38,18 @@ pub(super) async fn run(
     request: &NodePublishVolumeRequest,
 ) -> Result<NodePublishVolumeResponse, Error> {
     let request = PublishVolume::parse(request)?;
+    publish(node, cx, &request).await?;
+    if let Some(fallback) = node.known.fallback(&request.volume) {
+        node.tell(
+            &request.target,
+            Reason::MounterFallback,
+            fallback.to_string(),
+        );
+    }
+    Ok(NodePublishVolumeResponse {})
+}
+
+async fn publish(node: &Node, cx: &Context, request: &PublishVolume) -> Result<(), Error> {
     let staging = request.staging.as_deref().ok_or(PathError::NoStagingPath)?;
     let (place, target) = tokio::try_join!(
         node.mounts.locate(cx, staging),
@@ -48,15 +61,14 @@ pub(super) async fn run(
         return Err(PathError::NotStaged { path }.into());
     };
     check_alive(node, cx, staged).await?;
-    let flags = flags(staged, &request);
+    let flags = flags(staged, request);
     let present = target.as_ref().and_then(Place::mount);
     if let Some(mount) = present.filter(|mount| is_same(mount, staged)) {
         settle(node, cx, mount, flags).await?;
-        set_group(node, cx, &request, staged).await?;
-        return Ok(NodePublishVolumeResponse {});
+        return set_group(node, cx, request, staged).await;
     }
-    check_alone(node, cx, &request, staged).await?;
-    set_group(node, cx, &request, staged).await?;
+    check_alone(node, cx, request, staged).await?;
+    set_group(node, cx, request, staged).await?;
     let target = match present {
         Some(mount) => {
             clear_dead(node, cx, mount).await?;
@@ -64,11 +76,10 @@ pub(super) async fn run(
         }
         None => make_target(node, cx, &request.target).await?,
     };
-    publish(node, cx, staged, &target, flags).await?;
-    Ok(NodePublishVolumeResponse {})
+    bind(node, cx, staged, &target, flags).await
 }
 
-async fn publish(
+async fn bind(
     node: &Node,
     cx: &Context,
     staged: &Mount,

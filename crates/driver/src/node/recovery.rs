@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::record::{Owed, Record, Records};
 use super::place::describe;
+use super::tell::tell;
 use super::{Node, PathError, stage_volume};
 use crate::error::Error;
 use crate::mount::{self, Liveness, Mount, MountFlags, MountTable, Users};
@@ -225,7 +226,8 @@ pub(super) async fn round(node: &Arc<Node>, frame: &Arc<Frame>) {
         let table = &table;
         async move {
             if let Some(why) = needs(node, &record, table).await {
-                mend(node, frame, &record, &why).await;
+                let outcome = mend(node, frame, &record, &why).await;
+                tell(node, &record, table, &why, outcome);
             }
         }
     });
@@ -282,7 +284,13 @@ async fn death(node: &Node, mount: &Mount) -> Option<Death> {
     }
 }
 
-async fn mend(node: &Arc<Node>, frame: &Arc<Frame>, record: &Record, why: &str) {
+/// Mounts the volume anew, unless somebody is at it; why that failed.
+async fn mend(
+    node: &Arc<Node>,
+    frame: &Arc<Frame>,
+    record: &Record,
+    why: &str,
+) -> Result<Mended, String> {
     let volume = record.volume.clone();
     tracing::warn!("volume `{volume}` is mounted anew: {why}");
     let key = Key::StagedVolume(volume.clone());
@@ -293,13 +301,15 @@ async fn mend(node: &Arc<Node>, frame: &Arc<Frame>, record: &Record, why: &str) 
         Ok(Mended::Completely) => {
             node.recovery.succeeded(&volume);
             tracing::warn!("volume `{volume}` is mounted again");
+            Ok(Mended::Completely)
         }
         // Somebody else is at a target; another round follows.
-        Ok(Mended::InPart) => {}
+        Ok(Mended::InPart) => Ok(Mended::InPart),
         Err(error) => {
             node.recovery.failed(&volume);
             let error = crate::status::of(&error);
             tracing::error!("cannot mount volume `{volume}` anew: {}", error.message());
+            Err(error.message().to_owned())
         }
     }
 }
@@ -432,7 +442,7 @@ impl Owed {
 }
 
 impl Record {
-    fn shows(&self, mount: &Mount) -> bool {
+    pub(super) fn shows(&self, mount: &Mount) -> bool {
         mount.is_cephfs() && self.devices.contains(&mount.device)
     }
 

@@ -1,5 +1,6 @@
 //! The node service on mounts in memory.
 
+mod events;
 mod health;
 mod kills;
 mod publish;

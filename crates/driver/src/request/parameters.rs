@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Error;
+use crate::events::About;
 use crate::suggest::suggest;
 
 /// Parameters that Kubernetes' sidecars add or consume.
@@ -78,6 +79,19 @@ impl Parameters {
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),
         })
+    }
+}
+
+impl Parameters {
+    /// The claim that the volume is made for, if the sidecar tells.
+    pub fn claim(&self) -> Option<About> {
+        let metadata = |key: &str| {
+            self.metadata
+                .get(&format!("{SIDECAR_PREFIX}{key}"))
+                .cloned()
+        };
+        let (namespace, name) = (metadata("pvc/namespace")?, metadata("pvc/name")?);
+        Some(About::Claim { namespace, name })
     }
 }
 

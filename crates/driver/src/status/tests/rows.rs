@@ -119,6 +119,7 @@ pub(super) fn listings() -> Vec<Row> {
             of_secret(kubernetes::Error::Forbidden {
                 access: access(),
                 status: 403,
+                verb: "get",
                 kind: "Secret",
             }),
             Code::FailedPrecondition,
