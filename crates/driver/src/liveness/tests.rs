@@ -63,7 +63,7 @@ async fn outcome(driver: Driver) -> Result<(), String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("csi.sock");
     let server = serve(driver, &path);
-    let found = probe::run(&Endpoint::Unix(path), Duration::from_millis(500)).await;
+    let found = probe::run(&Endpoint::Unix(path), Duration::from_secs(2)).await;
     server.abort();
     found.map_err(|error| error.to_string())
 }
@@ -85,7 +85,7 @@ async fn outcomes_of_a_probe() {
             Driver::Failing,
             "FailedPrecondition: config file is missing",
         ),
-        (Driver::Hanging, "no answer within 500ms"),
+        (Driver::Hanging, "no answer within 2s"),
     ] {
         assert_eq!(outcome(driver).await, Err(message.to_owned()));
     }

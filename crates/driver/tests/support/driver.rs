@@ -27,7 +27,10 @@ impl Driver {
         let path = |name: &str| directory.path().join(name);
         std::fs::write(path("config.json"), config).unwrap();
         let log = File::create(path("log")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_spirula"))
+        // Another build of it, such as one for another machine, under what runs that here.
+        let program = std::env::var_os("SPIRULA_TEST_PROGRAM");
+        let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_spirula").into());
+        let child = Command::new(program)
             .args(["--type=cephfs", "--nodeid=node-1", "--v=5"])
             .arg(format!("--endpoint=unix://{}", path("csi.sock").display()))
             .arg(format!("--config-file={}", path("config.json").display()))
