@@ -1,8 +1,8 @@
 """What a user or administrator did wrong is in the events, with the cure; and the cure works."""
 
 import objects
-from kube import say
-from setting import text
+from kube import say, wait
+from setting import PLUGIN, text
 
 
 def run(t):
@@ -60,9 +60,26 @@ def run(t):
     t.kube.apply(objects.secret("wrong-node-key", user, text("SPIRULA_TEST_KEYFILE")))
     t.kube.running("waiting")
 
+    say("")
+    say("The plugin does not run on the pod's node")
+    place(t, '{"none": "such"}')
+    wait("there is no pod of the plugin", lambda: not t.system.list("pods", "-l", PLUGIN))
+    t.kube.apply(objects.claim("no-plugin"), objects.pod("no-plugin", "no-plugin"))
+    t.kube.bound("no-plugin")
+    t.kube.event("Pod", "no-plugin", f"driver name {objects.DRIVER} not found in the list of registered CSI drivers")
+    place(t, "null")
+    t.system.ready(PLUGIN)
+    t.kube.running("no-plugin")
+
     # Deleting a volume needs its Secret.
     t.setting.clear(t.kube)
     for name in ("wrong-key", "wrong-cluster", "no-group", "no-fs", "wrong-node-key"):
         t.cleanup("storageclass", name)
     t.cleanup("secret", "wrong-key")
     t.cleanup("secret", "wrong-node-key")
+
+
+def place(t, selector):
+    """On which nodes the plugin runs, by their labels."""
+    patch = f'{{"spec": {{"template": {{"spec": {{"nodeSelector": {selector}}}}}}}}}'
+    t.system.run("patch", "daemonset", "csi-cephfsplugin", "-p", patch)
