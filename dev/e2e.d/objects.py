@@ -5,6 +5,7 @@ import os
 DRIVER = "cephfs.csi.ceph.com"
 CLASS = "csi-cephfs-sc"
 SNAPSHOT_CLASS = "csi-cephfsplugin-snapclass"
+GROUP_SNAPSHOT_CLASS = "csi-cephfsplugin-groupsnapclass"
 SECRET = "csi-cephfs-secret"
 SYSTEM = "default"  # the namespace of the driver and its Secret
 
@@ -113,4 +114,33 @@ def snapshot(name, of):
         "VolumeSnapshot",
         name,
         spec={"volumeSnapshotClassName": SNAPSHOT_CLASS, "source": {"persistentVolumeClaimName": of}},
+    )
+
+
+def group_snapshot_class(name=GROUP_SNAPSHOT_CLASS):
+    return named(
+        "groupsnapshot.storage.k8s.io/v1",
+        "VolumeGroupSnapshotClass",
+        name,
+        driver=DRIVER,
+        deletionPolicy="Delete",
+        parameters={
+            "clusterID": os.environ["SPIRULA_TEST_CLUSTER_ID"],
+            "fsName": os.environ["SPIRULA_TEST_FS"],
+            "csi.storage.k8s.io/group-snapshotter-secret-name": SECRET,
+            "csi.storage.k8s.io/group-snapshotter-secret-namespace": SYSTEM,
+        },
+    )
+
+
+def group_snapshot(name, labels):
+    """Of all claims with these labels."""
+    return named(
+        "groupsnapshot.storage.k8s.io/v1",
+        "VolumeGroupSnapshot",
+        name,
+        spec={
+            "volumeGroupSnapshotClassName": GROUP_SNAPSHOT_CLASS,
+            "source": {"selector": {"matchLabels": labels}},
+        },
     )
