@@ -179,13 +179,6 @@ impl Lab {
     /// A subvolume that was deleted before its last snapshot goes after that, when the manager has purged
     /// what was in it, and in its queue before it: some seconds for each hundred of volumes.
     pub(crate) fn expect_empty(&self, when: &str) {
-        let until = Instant::now() + Duration::from_mins(5);
-        let mut left = self.subvolumes();
-        while !left.is_empty() && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(500));
-            left = self.subvolumes();
-        }
-        assert_eq!(left, Vec::<String>::new(), "subvolumes {when}");
         let mut journal = self.journal();
         let directory = |object: &str| {
             let directories = ["csi.volumes.", "csi.snaps.", "csi.groups."];
@@ -193,6 +186,13 @@ impl Lab {
         };
         journal.retain(|object, keys| !(directory(object) && keys.is_empty()));
         assert!(journal.is_empty(), "journal {when}: {journal:#?}");
+        let until = Instant::now() + Duration::from_mins(5);
+        let mut left = self.subvolumes();
+        while !left.is_empty() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(500));
+            left = self.subvolumes();
+        }
+        assert_eq!(left, Vec::<String>::new(), "subvolumes {when}");
     }
 
     /// The process id of a daemon such as `mgr.x`.

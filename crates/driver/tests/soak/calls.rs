@@ -62,7 +62,7 @@ impl Report {
 }
 
 /// Why a sidecar would ask again after this failure; not at all after others.
-fn asks_again(rpc: &str, status: &Status) -> Option<String> {
+pub(crate) fn asks_again(rpc: &str, status: &Status) -> Option<String> {
     // What the transport says, not the driver, which is dead then.
     if std::error::Error::source(status).is_some() {
         return Some("no driver".to_owned());
