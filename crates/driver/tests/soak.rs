@@ -59,6 +59,7 @@ fn settings() -> (Duration, u64) {
 fn everything_at_once_while_things_die() {
     let (duration, seed) = settings();
     let lab = Arc::new(Lab::new());
+    wait_for_room();
     let mut process = Process::start(&lab);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let until = Instant::now() + duration;
@@ -105,6 +106,21 @@ fn everything_at_once_while_things_die() {
         "{volumes} volumes, {snapshots} snapshots and {groups} group snapshots with {files} files were \
          there with their content; all were deleted, and nothing is left"
     );
+}
+
+/// A Ceph that has just been made says for some seconds that it has no room at all.
+fn wait_for_room() {
+    let until = Instant::now() + Duration::from_mins(2);
+    loop {
+        let df = lab::run("ceph", &["df", "-f", "json"]);
+        let df: serde_json::Value = serde_json::from_str(&df).unwrap();
+        let pools = df["pools"].as_array().unwrap();
+        if pools.iter().all(|pool| pool["stats"]["max_avail"] != 0) {
+            return;
+        }
+        assert!(Instant::now() < until, "Ceph tells of no room: {df}");
+        thread::sleep(Duration::from_millis(500));
+    }
 }
 
 fn join<T>(threads: Vec<JoinHandle<T>>) -> Vec<T> {
