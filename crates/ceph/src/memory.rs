@@ -78,8 +78,8 @@ const ROOM: u64 = 20 << 30;
 struct Pool {
     name: String,
     full: bool,
-    /// Bytes that still fit.
-    room: u64,
+    /// Bytes that still fit, `None` as long as they are not counted.
+    room: Option<u64>,
     objects: BTreeMap<(String, String), ObjectState>,
 }
 
@@ -167,8 +167,17 @@ impl Memory {
         let mut state = self.lock();
         let pools = state.pools.values_mut();
         for pool in pools.filter(|pool| pool.name == name) {
-            pool.room = room;
+            pool.room = Some(room);
             pool.full = room == 0;
+        }
+    }
+
+    /// Tells nothing of the pool `name`, as if it had just been made.
+    pub fn forget_room(&self, name: &str) {
+        let mut state = self.lock();
+        let pools = state.pools.values_mut();
+        for pool in pools.filter(|pool| pool.name == name) {
+            pool.room = None;
         }
     }
 
@@ -234,7 +243,7 @@ impl State {
         let pool = Pool {
             name,
             full: false,
-            room: ROOM,
+            room: Some(ROOM),
             objects: BTreeMap::new(),
         };
         self.pools.insert(id, pool);

@@ -108,14 +108,14 @@ fn everything_at_once_while_things_die() {
     );
 }
 
-/// A Ceph that has just been made says for some seconds that it has no room at all.
+/// A Ceph that has just been made tells of no pool for a moment, and then of pools without room.
 fn wait_for_room() {
     let until = Instant::now() + Duration::from_mins(2);
     loop {
         let df = lab::run("ceph", &["df", "-f", "json"]);
         let df: serde_json::Value = serde_json::from_str(&df).unwrap();
         let pools = df["pools"].as_array().unwrap();
-        if pools.iter().all(|pool| pool["stats"]["max_avail"] != 0) {
+        if !pools.is_empty() && pools.iter().all(|pool| pool["stats"]["max_avail"] != 0) {
             return;
         }
         assert!(Instant::now() < until, "Ceph tells of no room: {df}");

@@ -11,7 +11,7 @@ use crate::{Command, Filesystem};
 impl State {
     pub(super) fn mon_command(&self, command: &Command) -> Result<Vec<u8>, Refusal> {
         let answer = match command.prefix() {
-            "df" => json!({ "pools": self.pools.iter().map(used).collect::<Vec<_>>() }),
+            "df" => json!({ "pools": self.pools.iter().filter_map(used).collect::<Vec<_>>() }),
             "fs dump" => {
                 let filesystems: Vec<_> = self.filesystems.iter().map(dumped).collect();
                 json!({ "filesystems": filesystems })
@@ -76,8 +76,9 @@ fn dumped(fs: &Volume) -> Value {
     })
 }
 
-fn used((id, pool): (&i64, &Pool)) -> Value {
-    json!({ "id": id, "name": pool.name, "stats": { "max_avail": pool.room } })
+fn used((id, pool): (&i64, &Pool)) -> Option<Value> {
+    let room = pool.room?;
+    Some(json!({ "id": id, "name": pool.name, "stats": { "max_avail": room } }))
 }
 
 fn detailed((id, pool): (&i64, &Pool)) -> Value {

@@ -9,11 +9,12 @@
 //! | OK, 0 | the capabilities are none that CephFS volumes have |
 //! | INVALID_ARGUMENT | the clusterID, file system or pool of the parameters is not there |
 //! | FAILED_PRECONDITION | the driver has no credentials of its own for the cluster |
+//! | ABORTED | Ceph has no figures of the pool yet |
 //! | PERMISSION_DENIED, UNAVAILABLE, DEADLINE_EXCEEDED | the cluster does not tell |
 
 use std::collections::BTreeMap;
 
-use ceph::{Context, Filesystem, storage};
+use ceph::{Context, ErrorKind, Filesystem, storage};
 use csi_proto::v1::{GetCapacityRequest, GetCapacityResponse};
 
 use super::Controller;
@@ -107,9 +108,19 @@ impl Controller {
                 .filter_map(|fs| fs.data_pools.first().copied())
                 .collect(),
         };
-        let room = room.iter().filter(|room| pools.contains(&room.pool));
-        Ok(room.map(|room| room.available).max().unwrap_or(0))
+        let told = room.iter().filter(|room| pools.contains(&room.pool));
+        match told.map(|room| room.available).max() {
+            Some(available) => Ok(available),
+            None if pools.is_empty() => Ok(0),
+            None => Err(not_counted().into()),
+        }
     }
+}
+
+/// A pool that has just been made is in no figures for some seconds: what fits into it is not known then.
+fn not_counted() -> ceph::Error {
+    let detail = "it has no figures of the pool yet; they come some seconds after a pool is made";
+    ceph::Error::new(ErrorKind::Busy, "mon command `df`", detail)
 }
 
 fn pool_named(

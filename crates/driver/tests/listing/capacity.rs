@@ -32,6 +32,19 @@ fn the_room_in_the_pool_that_the_parameters_lead_to() {
 }
 
 #[test]
+fn a_pool_that_is_not_counted_yet_is_not_full() {
+    let (world, process) = lab();
+    world.memory.forget_room("cephfs-data");
+    let refusal = process.capacity(&[("fsName", "cephfs")]).refused();
+    assert_eq!(refusal.code(), Code::Aborted, "{refusal}");
+    assert!(
+        refusal.message().contains("no figures of the pool yet"),
+        "{refusal}"
+    );
+    process.kill();
+}
+
+#[test]
 fn what_is_not_there_has_no_capacity_but_an_error() {
     let (_world, process) = lab();
     let cases = [
