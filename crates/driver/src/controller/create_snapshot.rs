@@ -78,10 +78,12 @@ async fn take(
     new: &NewSnapshot,
 ) -> Result<(SnapshotRecord, Taken), Error> {
     let journal = &session.snapshot_journal;
-    let is_new = !journal.knows(cx, &request.name).await?;
+    let entry = journal.entry(cx, &request.name).await?;
     // Of a snapshot that is there already the volume's size is noted, so the manager is not asked.
+    let is_new = entry.is_none();
     let look = OptionFuture::from(is_new.then(|| session.subvolumes.info(cx, of)));
-    let (reserved, volume) = tokio::join!(journal.reserve(cx, &request.name, new), look);
+    let reserve = journal.reserve_after(cx, &request.name, new, entry);
+    let (reserved, volume) = tokio::join!(reserve, look);
     let mut reserved = reserved?;
     if let Reservation::Found(record) = &reserved
         && record.deleted

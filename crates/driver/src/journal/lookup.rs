@@ -87,20 +87,11 @@ impl<K: Kind> Journal<K> {
         }
     }
 
-    /// Whether the directory has `request_name`.
+    /// The directory's entry for `request_name`.
     ///
     /// # Errors
     /// As [`Journal::lookup`].
-    pub async fn knows(&self, cx: &Context, request_name: &str) -> Result<bool, Error> {
-        Ok(self.entry(cx, request_name).await?.is_some())
-    }
-
-    /// The directory's entry for `request_name`.
-    pub(super) async fn entry(
-        &self,
-        cx: &Context,
-        request_name: &str,
-    ) -> Result<Option<Entry<K>>, Error> {
+    pub async fn entry(&self, cx: &Context, request_name: &str) -> Result<Option<Entry<K>>, Error> {
         let key = directory_key::<K>(request_name);
         let object = self.directory();
         let read = ReadOp {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ceph::{Context, ErrorKind, WriteOp, WriteStep};
 
-use super::{Error, Journal, Kind, directory_key};
+use super::{Entry, Error, Journal, Kind, directory_key};
 use crate::ids::Uuid;
 
 /// Lost races against others that reserve and release the same name, before we give up.
@@ -30,7 +30,22 @@ impl<K: Kind> Journal<K> {
         request_name: &str,
         new: &K::New,
     ) -> Result<Reservation<K::Record>, Error> {
-        let uuid = self.claim(cx, request_name).await?;
+        let entry = self.entry(cx, request_name).await?;
+        self.reserve_after(cx, request_name, new, entry).await
+    }
+
+    /// As [`Journal::reserve`], for who has looked into the directory, where `entry` is what it had.
+    ///
+    /// # Errors
+    /// As of [`Journal::reserve`].
+    pub async fn reserve_after(
+        &self,
+        cx: &Context,
+        request_name: &str,
+        new: &K::New,
+        entry: Option<Entry<K>>,
+    ) -> Result<Reservation<K::Record>, Error> {
+        let uuid = self.claim(cx, request_name, entry).await?;
         if let Claim::Existing(uuid) = &uuid
             && let Some(record) = self.lookup(cx, uuid).await?
         {
@@ -60,11 +75,21 @@ impl<K: Kind> Journal<K> {
         }
     }
 
-    /// Makes the directory lead from the name to a uuid, and tells to which.
-    async fn claim(&self, cx: &Context, request_name: &str) -> Result<Claim<K>, Error> {
+    /// Makes the directory lead from the name to a uuid, and tells to which. `entry` is what it had so far.
+    async fn claim(
+        &self,
+        cx: &Context,
+        request_name: &str,
+        entry: Option<Entry<K>>,
+    ) -> Result<Claim<K>, Error> {
         let key = directory_key::<K>(request_name);
+        let mut looked_up = Some(entry);
         for _ in 0..ATTEMPTS {
-            if let Some(entry) = self.entry(cx, request_name).await? {
+            let entry = match looked_up.take() {
+                Some(entry) => entry,
+                None => self.entry(cx, request_name).await?,
+            };
+            if let Some(entry) = entry {
                 return Ok(Claim::Existing(entry.uuid));
             }
             let uuid = Uuid::random();
