@@ -1,25 +1,28 @@
 //! [`Mounts`] by system calls.
 
-use std::collections::HashMap;
+mod elsewhere;
+mod going;
+mod questions;
+
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use ceph::Context;
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::process::{Pid, Signal};
 
+use self::going::{Going, see_off};
+use self::questions::Questions;
 use super::fuse::daemon::{self, Daemon};
-use super::role::{self, OwnProgram, Replace};
+use super::role::OwnProgram;
 use super::snapshot::NotFound;
-use super::unmount::{self, State};
 use super::{
     CephFs, Error, Fallback, Liveness, Mount, MountFlags, MountTable, Mounter, MounterKind, Mounts,
-    Place, Serving, Snapshot, Unmounted, Usage, Users, command, group, helper, mounter, namespaces,
-    net_namespace, path, probe, stats,
+    Place, Serving, Snapshot, Unmounted, Usage, Users, group, helper, mounter, net_namespace, path,
+    unmount,
 };
 
 #[cfg(test)]
@@ -37,22 +40,12 @@ const PROBE: Duration = Duration::from_secs(1);
 /// What is kept of a deadline for clearing up after a mount that failed.
 const CLEAN_UP: Duration = Duration::from_secs(2);
 
-/// How long replacing one mount in another namespace may take.
-const REPLACE: Duration = Duration::from_secs(5);
-
-/// How long the end of a client is watched after its mount has gone. It first gives its
-/// capabilities back, which takes two or three seconds on a healthy cluster.
-const FAREWELL: Duration = Duration::from_mins(1);
-
 /// The operating system that the driver runs on.
 #[derive(Debug)]
 pub struct Linux {
     mounters: Vec<Box<dyn Mounter>>,
     own: OwnProgram,
-    attributes: probe::Probe<()>,
-    usage: probe::Probe<Usage>,
-    /// Mounts that were detached while a question about them was open, with the devices of their superblocks.
-    asleep: Mutex<HashMap<PathBuf, String>>,
+    questions: Questions,
 }
 
 impl Linux {
@@ -61,9 +54,7 @@ impl Linux {
         Self {
             mounters,
             own: OwnProgram::default(),
-            attributes: probe::Probe::new("stat", probe::attributes),
-            usage: probe::Probe::new("statfs", stats::usage),
-            asleep: Mutex::default(),
+            questions: Questions::default(),
         }
     }
 
@@ -71,17 +62,6 @@ impl Linux {
     #[must_use]
     pub fn with_own_program(self, own: OwnProgram) -> Self {
         Self { own, ..self }
-    }
-
-    fn is_asked(&self, path: &Path) -> bool {
-        self.usage.is_open(path) || self.attributes.is_open(path)
-    }
-
-    /// Whether a question of ours sleeps in the superblock `device`, at a mount that is no more.
-    fn sleeps_in(&self, device: &str) -> bool {
-        let mut asleep = self.asleep.lock().unwrap_or_else(PoisonError::into_inner);
-        asleep.retain(|path, _| self.is_asked(path));
-        asleep.values().any(|other| other == device)
     }
 
     async fn mount_with(
@@ -104,27 +84,6 @@ impl Linux {
         }
     }
 
-    async fn replace(&self, cx: &Context, replace: &Replace) -> Result<(), Error> {
-        let program = command::Program {
-            name: self.own.path(),
-            arguments: role::replace(replace),
-            stdin: None,
-            secret: secrecy::SecretString::default(),
-            leads_session: false,
-        };
-        let output = command::run(&cx.at_most(REPLACE), program).await?;
-        // That the processes have ended meanwhile is as good.
-        let process = format!("/proc/{}/ns/mnt", replace.process);
-        if output.status.success() || std::fs::read_link(process).is_err() {
-            return Ok(());
-        }
-        Err(Error::Replace {
-            process: replace.process,
-            path: replace.at.clone(),
-            why: output.stderr.trim().to_owned(),
-        })
-    }
-
     /// Takes away what a client that was killed at its deadline has mounted.
     async fn clean_up(&self, cx: &Context, at: &Path) {
         let cx = Context::new(std::time::Instant::now() + CLEAN_UP, cx.progress().clone());
@@ -135,36 +94,6 @@ impl Linux {
         if half_made && let Err(error) = self.unmount(&cx, at, Users::Nobody).await {
             tracing::warn!("after a mount that failed: {error}");
         }
-    }
-}
-
-/// A mount that is to go.
-struct Going<'a> {
-    linux: &'a Linux,
-    cx: &'a Context,
-    mount: &'a Mount,
-}
-
-#[async_trait]
-impl unmount::Look for Going<'_> {
-    async fn look(&self) -> Result<State, Error> {
-        let Self { linux, cx, mount } = self;
-        let table = linux.table(cx).await?;
-        let present = table.at(&mount.mount_point);
-        if present.is_none_or(|present| present.id != mount.id) {
-            return Ok(State::Gone);
-        }
-        // A client can hang for some questions, and answer others from what it knows.
-        if linux.sleeps_in(&mount.device) {
-            return Ok(State::Hangs);
-        }
-        // A question that is still open counts: it keeps the mount busy, and nobody else may.
-        let probed = linux.probe(&cx.at_most(PROBE), &mount.mount_point).await;
-        Ok(State::of(&probed))
-    }
-
-    fn writes_through(&self) -> bool {
-        self.mount.is_fuse()
     }
 }
 
@@ -355,9 +284,8 @@ impl Mounts for Linux {
             mount,
         };
         let unmounted = unmount::run(cx, target, users, &going).await?;
-        if unmounted == Unmounted::Detached && self.is_asked(target) {
-            let mut asleep = self.asleep.lock().unwrap_or_else(PoisonError::into_inner);
-            asleep.insert(target.to_owned(), mount.device.clone());
+        if unmounted == Unmounted::Detached {
+            self.questions.detached(target, &mount.device);
         }
         for client in clients {
             tokio::spawn(see_off(client.process));
@@ -366,23 +294,16 @@ impl Mounts for Linux {
     }
 
     async fn probe(&self, cx: &Context, path: &Path) -> Result<(), Error> {
-        // One open question about a mount that hangs is enough, whichever it is.
-        if self.usage.is_open(path) {
-            return self.usage.ask(cx, path).await.map(drop);
-        }
-        self.attributes.ask(cx, path).await
+        self.questions.probe(cx, path).await
     }
 
     async fn usage(&self, cx: &Context, path: &Path) -> Result<Usage, Error> {
-        if self.attributes.is_open(path) {
-            self.attributes.ask(cx, path).await?;
-        }
-        self.usage.ask(cx, path).await
+        self.questions.usage(cx, path).await
     }
 
     async fn liveness(&self, cx: &Context, at: &Mount) -> Result<Liveness, Error> {
         // A client may have to be looked for by another question about a mount that hangs already.
-        if !at.is_fuse() && self.is_asked(&at.mount_point) {
+        if !at.is_fuse() && self.questions.is_open(&at.mount_point) {
             return Ok(Liveness::Unknown);
         }
         let kind = if at.is_fuse() {
@@ -402,30 +323,7 @@ impl Mounts for Linux {
         dead: &[String],
         fresh: &Mount,
     ) -> Result<(), Error> {
-        let (at, devices) = (&fresh.mount_point, dead.to_vec());
-        let find = move |_: &Path| namespaces::find(&devices);
-        let found = call(cx, "look for dead mounts in the place of", at, find).await?;
-        let mut failed = Ok(());
-        for place in found {
-            let Some(source) = fresh.counterpart(&place.mount) else {
-                continue;
-            };
-            let replace = Replace {
-                process: place.process,
-                source,
-                at: place.mount.mount_point,
-                options: place.mount.flags.text(),
-            };
-            match self.replace(cx, &replace).await {
-                Ok(()) => tracing::info!(
-                    "processes that share the mounts of {} can use `{}` again",
-                    replace.process,
-                    replace.at.display()
-                ),
-                Err(error) => failed = Err(error),
-            }
-        }
-        failed
+        elsewhere::replace(cx, &self.own, dead, fresh).await
     }
 
     async fn check(&self, _cx: &Context) -> Result<(), Error> {
@@ -467,26 +365,4 @@ fn refuse_symlink(target: &Path) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::NotADirectory, reason));
     }
     Ok(())
-}
-
-/// Watches a client that lost its mount until it has ended, and reaps it if it is the driver's child:
-/// in a container without an init process it becomes that.
-async fn see_off(process: i32) {
-    let Some(pid) = Pid::from_raw(process) else {
-        return;
-    };
-    let start = std::time::Instant::now();
-    while start.elapsed() < FAREWELL {
-        let _ = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
-        if rustix::process::test_kill_process(pid).is_err() {
-            tracing::debug!(process, "the client of an unmounted volume has ended");
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    tracing::warn!(
-        process,
-        "the client of an unmounted volume has not ended after {} s: it waits for its Ceph cluster",
-        FAREWELL.as_secs()
-    );
 }

@@ -1,0 +1,179 @@
+//! Mounting a volume anew: at its staging path first, and then wherever that was published.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ceph::Context;
+
+use super::super::place::describe;
+use super::super::{Node, PathError, stage_volume};
+use super::record::{Owed, Record};
+use super::{death, with};
+use crate::error::Error;
+use crate::mount::{self, Mount, MountFlags, Users};
+use crate::operations::{Held, Key};
+use crate::rpc::Frame;
+
+/// How long mounting one volume anew may take. Its requests are refused meanwhile.
+const MEND: Duration = Duration::from_secs(30);
+
+/// What is kept of that for the targets.
+const REBIND: Duration = Duration::from_secs(5);
+
+/// Mounts the volume anew, unless somebody is at it; why that failed.
+pub(super) async fn mend(
+    node: &Arc<Node>,
+    frame: &Arc<Frame>,
+    record: &Record,
+    why: &str,
+) -> Result<Mended, String> {
+    let volume = record.volume.clone();
+    tracing::warn!("volume `{volume}` is mounted anew: {why}");
+    let key = Key::StagedVolume(volume.clone());
+    let (inner, id) = (Arc::clone(node), volume.clone());
+    let run = |cx, held| async move { mend_held(&inner, &cx, &held, &id).await };
+    let mended = frame.background("Recovery", &volume, key, MEND, run).await;
+    match mended {
+        Ok(Mended::Completely) => {
+            node.recovery.succeeded(&volume);
+            tracing::warn!("volume `{volume}` is mounted again");
+            Ok(Mended::Completely)
+        }
+        // Somebody else is at a target; another round follows.
+        Ok(Mended::InPart) => Ok(Mended::InPart),
+        Err(error) => {
+            node.recovery.failed(&volume);
+            let error = crate::status::of(&error);
+            tracing::error!("cannot mount volume `{volume}` anew: {}", error.message());
+            Err(error.message().to_owned())
+        }
+    }
+}
+
+/// How far a volume got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Mended {
+    Completely,
+    InPart,
+}
+
+/// Mounts a volume anew, and gives the mount to all that had the dead one.
+async fn mend_held(node: &Node, cx: &Context, held: &Held, volume: &str) -> Result<Mended, Error> {
+    // It may have been unstaged since.
+    let Some(mut record) = node.recovery.records.get(volume) else {
+        return Ok(Mended::Completely);
+    };
+    let table = node.mounts.table(cx).await?;
+    let dead = match table.at(&record.staging) {
+        Some(foreign) if !foreign.is_cephfs() => {
+            let (path, found) = (record.staging.clone(), describe(foreign));
+            return Err(PathError::Foreign { path, found }.into());
+        }
+        Some(staged) if record.shows(staged) => death(node, staged).await.is_some(),
+        _ => true,
+    };
+    if dead {
+        record.mending = true;
+        node.recovery.records.put(record.clone());
+        let limited = cx.at_most(cx.remaining().saturating_sub(REBIND));
+        let mounted = stage_volume::mount_anew(node, &limited, &record.fs, &record.staging).await;
+        node.known.staged(volume, &record.staging, mounted?);
+    }
+    let table = node.mounts.table(cx).await?;
+    let Some(fresh) = table.at(&record.staging).filter(|fresh| fresh.is_cephfs()) else {
+        let path = record.staging.clone();
+        return Err(PathError::NotStaged { path }.into());
+    };
+    record.devices = with(record.devices, &fresh.device);
+    record.mending = false;
+    node.recovery.records.put(record.clone());
+
+    let stale: Vec<_> = record.stale(&table).cloned().collect();
+    for stale in &stale {
+        match fresh.counterpart(stale) {
+            Some(source) => record.owed.push(Owed::new(stale, source)),
+            None => tracing::warn!(
+                "`{}` shows another directory than the volume's and stays dead",
+                stale.mount_point.display()
+            ),
+        }
+    }
+    record.owed.dedup_by(|one, other| one.at == other.at);
+    node.recovery.records.put(record.clone());
+    let mut owed = Vec::new();
+    for target in &record.owed {
+        if !give(node, cx, held, &record, target).await? {
+            owed.push(target.clone());
+        }
+    }
+    record.owed = owed;
+    let old = record.old().to_vec();
+    if node.recovery.heal_running_pods && !old.is_empty() {
+        node.mounts.replace_elsewhere(cx, &old, fresh).await?;
+    }
+    let mended = if record.owed.is_empty() {
+        record.devices.retain(|device| *device == fresh.device);
+        Mended::Completely
+    } else {
+        Mended::InPart
+    };
+    node.recovery.records.put(record);
+    Ok(mended)
+}
+
+/// Gives a target the mount that it is owed; `false` if a request is at that target.
+async fn give(
+    node: &Node,
+    cx: &Context,
+    held: &Held,
+    record: &Record,
+    owed: &Owed,
+) -> Result<bool, Error> {
+    let target = &owed.at;
+    let key = Key::Target(target.display().to_string());
+    let Ok(_hold) = held.also(key) else {
+        return Ok(false);
+    };
+    let known = node.recovery.records.get(&record.volume);
+    if !known.is_some_and(|known| known.owed.contains(owed)) {
+        return Ok(true); // unpublished meanwhile
+    }
+    node.unmount_while(cx, target, |mount| record.is_old(mount))
+        .await?;
+    let table = node.mounts.table(cx).await?;
+    if table.at(target).is_none()
+        && let Err(error) = node.mounts.bind(cx, &owed.source, target).await
+    {
+        // A driver that is no more had unmounted it, and another one has removed it.
+        let is_gone = node.mounts.check_dir(cx, target).await;
+        return match is_gone {
+            Err(mount::Error::NoDirectory { .. }) => Ok(true),
+            _ => Err(error.into()),
+        };
+    }
+    let table = node.mounts.table(cx).await?;
+    let Some(mount) = table.at(target).filter(|mount| record.shows(mount)) else {
+        return Ok(true); // somebody else's
+    };
+    let flags = MountFlags::from_kernel(&owed.options);
+    if mount.flags != flags
+        && let Err(error) = node.mounts.set_flags(cx, target, flags).await
+    {
+        // Writable although it should not be: better not there at all.
+        drop(node.mounts.unmount(cx, target, Users::Others).await);
+        return Err(error.into());
+    }
+    Ok(true)
+}
+
+impl Owed {
+    /// What shows as `stale`, and is to show `source`.
+    fn new(stale: &Mount, source: PathBuf) -> Self {
+        Self {
+            at: stale.mount_point.clone(),
+            source,
+            options: stale.flags.text(),
+        }
+    }
+}
