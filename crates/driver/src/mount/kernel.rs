@@ -25,6 +25,7 @@ use self::arguments::Options;
 use self::call::Attempt;
 use self::clients::Clients;
 use super::failure::{Cause, Failure};
+use super::probe::OpenQuestions;
 use super::{CephFs, Error, Liveness, Mount, Mounter, MounterKind};
 
 /// What messages call it.
@@ -65,6 +66,10 @@ impl Mounter for Kernel {
             ));
         }
         module::load(&release).await.err()
+    }
+
+    fn ask_among(&mut self, open: &OpenQuestions) {
+        self.clients.ask_among(open);
     }
 
     async fn liveness(&self, cx: &Context, at: &Mount) -> Result<Liveness, Error> {

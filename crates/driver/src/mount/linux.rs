@@ -17,6 +17,7 @@ use rustix::process::{Pid, Signal};
 use self::going::{Going, see_off};
 use self::questions::Questions;
 use super::fuse::daemon::{self, Daemon};
+use super::probe::OpenQuestions;
 use super::role::OwnProgram;
 use super::snapshot::NotFound;
 use super::{
@@ -50,11 +51,15 @@ pub struct Linux {
 
 impl Linux {
     /// With these clients, the preferred one first.
-    pub fn new(mounters: Vec<Box<dyn Mounter>>) -> Self {
+    pub fn new(mut mounters: Vec<Box<dyn Mounter>>) -> Self {
+        let open = OpenQuestions::default();
+        for mounter in &mut mounters {
+            mounter.ask_among(&open);
+        }
         Self {
             mounters,
             own: OwnProgram::default(),
-            questions: Questions::default(),
+            questions: Questions::new(open),
         }
     }
 
@@ -303,7 +308,7 @@ impl Mounts for Linux {
 
     async fn liveness(&self, cx: &Context, at: &Mount) -> Result<Liveness, Error> {
         // A client may have to be looked for by another question about a mount that hangs already.
-        if !at.is_fuse() && self.questions.is_open(&at.mount_point) {
+        if !at.is_fuse() && self.questions.are_open(&at.mount_point) {
             return Ok(Liveness::Unknown);
         }
         let kind = if at.is_fuse() {

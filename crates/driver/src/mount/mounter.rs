@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ceph::Context;
 
+use super::probe::OpenQuestions;
 use super::{CephFs, Error, Liveness, Mount};
 
 /// Which client mounts a volume: the `mounter` parameter.
@@ -57,6 +58,9 @@ pub trait Mounter: Send + Sync + fmt::Debug {
 
     /// What it lacks on this node, `None` if it can be used.
     async fn lacks(&self) -> Option<String>;
+
+    /// Whatever it asks of mounts shall count among the questions `open`.
+    fn ask_among(&mut self, _open: &OpenQuestions) {}
 
     /// How the client of the mount `at` is, found out without asking the mount.
     async fn liveness(&self, _cx: &Context, _at: &Mount) -> Result<Liveness, Error> {

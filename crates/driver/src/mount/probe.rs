@@ -1,13 +1,14 @@
 //! Asking a mounted file system something it may never answer.
 //!
-//! At most one question per mount is open at a time. Who asks while one is open waits for its answer, so
-//! a mount that hangs costs one helper thread, however often the orchestrator asks.
+//! At most one question per mount is open at a time, whichever it is. Who asks while it is open waits for
+//! its answer, or, with another question, for its end; so a mount that hangs costs one helper thread,
+//! however often the orchestrator asks.
 
 use std::collections::HashMap;
 use std::io;
 use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use ceph::Context;
@@ -21,19 +22,46 @@ use super::{Error, helper};
 #[cfg(test)]
 mod tests;
 
-/// The questions that are open, by mount point.
+/// The questions to mounted file systems that are open, of whichever kind, by mount point.
+#[derive(Clone, Debug, Default)]
+pub struct OpenQuestions(Arc<Mutex<HashMap<PathBuf, Open>>>);
+
+#[derive(Clone, Debug)]
+struct Open {
+    call: &'static str,
+    since: Instant,
+    /// Closed when the question has its answer.
+    ended: watch::Receiver<()>,
+}
+
+impl OpenQuestions {
+    /// Whether a question about `path` is open.
+    pub(super) fn about(&self, path: &Path) -> bool {
+        self.lock().contains_key(path)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Open>> {
+        lock(&self.0)
+    }
+}
+
+/// One kind of question.
 #[derive(Debug)]
 pub(super) struct Probe<T> {
     call: &'static str,
     ask: fn(&Path) -> Result<T, Errno>,
-    open: Arc<Mutex<HashMap<PathBuf, Question<T>>>>,
+    /// The answers to come. Locked only while `all` is.
+    answers: Arc<Mutex<HashMap<PathBuf, Answer<T>>>>,
+    all: OpenQuestions,
 }
 
-#[derive(Clone, Debug)]
-struct Question<T> {
-    since: Instant,
-    /// `None` until there is an answer.
-    answer: watch::Receiver<Option<Result<T, Errno>>>,
+/// `None` until there is an answer.
+type Answer<T> = watch::Receiver<Option<Result<T, Errno>>>;
+
+/// What there is to wait for.
+enum Question<T> {
+    Ours(Open, Answer<T>),
+    Others(Open),
 }
 
 impl<T: Clone + Send + Sync + 'static> Probe<T> {
@@ -42,8 +70,20 @@ impl<T: Clone + Send + Sync + 'static> Probe<T> {
         Self {
             call,
             ask,
-            open: Arc::default(),
+            answers: Arc::default(),
+            all: OpenQuestions::default(),
         }
+    }
+
+    /// Counts its questions among `all` from now on.
+    pub(super) fn join(&mut self, all: &OpenQuestions) {
+        self.all = all.clone();
+    }
+
+    /// The same, whose questions count among `all`.
+    pub(super) fn among(mut self, all: &OpenQuestions) -> Self {
+        self.join(all);
+        self
     }
 
     /// Asks the file system mounted at `path`.
@@ -52,49 +92,64 @@ impl<T: Clone + Send + Sync + 'static> Probe<T> {
     /// [`Error::Dead`] if its client is gone, [`Error::Hangs`] if there is no answer by the deadline.
     pub(super) async fn ask(&self, cx: &Context, path: &Path) -> Result<T, Error> {
         cx.step(self.call, format!("{} `{}`", self.call, path.display()));
-        let mut question = self.question(path)?;
-        let answered = question.answer.wait_for(Option::is_some);
-        let answer = match timeout_at(cx.deadline().into(), answered).await {
-            Ok(Ok(answer)) => answer.clone(),
-            Ok(Err(_)) | Err(_) => None,
+        let (open, answer) = loop {
+            match self.question(path)? {
+                Question::Ours(open, mut answer) => {
+                    let answered = answer.wait_for(Option::is_some);
+                    let answered = timeout_at(cx.deadline().into(), answered).await;
+                    let answered = answered.ok().and_then(Result::ok);
+                    break (open, answered.and_then(|answer| answer.clone()));
+                }
+                Question::Others(mut open) => {
+                    let ended = timeout_at(cx.deadline().into(), open.ended.changed()).await;
+                    if ended.is_err() {
+                        break (open, None);
+                    }
+                }
+            }
         };
         match answer {
             Some(Ok(value)) => Ok(value),
             Some(Err(errno)) => Err(self.failure(path, errno)),
             None => Err(Error::Hangs {
-                call: self.call,
+                call: open.call,
                 path: path.to_owned(),
-                waited: question.since.elapsed(),
+                waited: open.since.elapsed(),
             }),
         }
     }
 
-    /// Whether a question about `path` is open.
-    pub(super) fn is_open(&self, path: &Path) -> bool {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.contains_key(path)
-    }
-
     /// The open question about `path`, or a new one.
     fn question(&self, path: &Path) -> Result<Question<T>, Error> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(question) = open.get(path) {
-            return Ok(question.clone());
+        let mut all = self.all.lock();
+        let mut answers = lock(&self.answers);
+        if let Some(open) = all.get(path).cloned() {
+            let answer = answers.get(path).cloned();
+            return Ok(match answer {
+                Some(answer) => Question::Ours(open, answer),
+                None => Question::Others(open),
+            });
         }
         let (sender, answer) = watch::channel(None);
-        let question = Question {
-            since: Instant::now(),
-            answer,
-        };
-        let (ask, registry, about) = (self.ask, Arc::clone(&self.open), path.to_owned());
+        let (end, ended) = watch::channel(());
+        let (ask, about) = (self.ask, path.to_owned());
+        let (registry, kept) = (self.all.clone(), Arc::clone(&self.answers));
         helper::start(self.call, path, move || {
-            let answer = ask(&about);
-            let mut open = registry.lock().unwrap_or_else(PoisonError::into_inner);
-            open.remove(&about);
-            sender.send_replace(Some(answer));
+            let value = ask(&about);
+            let mut all = registry.lock();
+            lock(&kept).remove(&about);
+            all.remove(&about);
+            sender.send_replace(Some(value));
+            drop(end);
         })?;
-        open.insert(path.to_owned(), question.clone());
-        Ok(question)
+        let open = Open {
+            call: self.call,
+            since: Instant::now(),
+            ended,
+        };
+        answers.insert(path.to_owned(), answer.clone());
+        all.insert(path.to_owned(), open.clone());
+        Ok(Question::Ours(open, answer))
     }
 
     fn failure(&self, path: &Path, errno: Errno) -> Error {
@@ -110,6 +165,10 @@ impl<T: Clone + Send + Sync + 'static> Probe<T> {
             }
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Asks for the attributes of the root directory, not taking old ones for an answer.

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ceph::Context;
 use rustix::io::Errno;
 
-use super::super::probe::Probe;
+use super::super::probe::{OpenQuestions, Probe};
 use super::super::{Error, Liveness, Mount, helper};
 
 #[cfg(test)]
@@ -62,6 +62,11 @@ impl Clients {
             known: Mutex::default(),
             which: Probe::new("ask which client serves", which),
         }
+    }
+
+    /// Counts its questions among those that are `open`.
+    pub(super) fn ask_among(&mut self, open: &OpenQuestions) {
+        self.which.join(open);
     }
 
     /// How the client of `mount` is. A mount that is seen for the first time is asked for its client, and one

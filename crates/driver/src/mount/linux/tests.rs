@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use super::super::probe::Probe;
 use super::*;
 
 fn linux() -> (Linux, Context, tempfile::TempDir, PathBuf) {
@@ -121,4 +122,58 @@ async fn nothing_is_started_after_the_deadline() {
     let made = linux.create_dir(&cx, &path.join("late")).await;
     assert!(matches!(made, Err(Error::Hangs { .. })), "{made:?}");
     assert!(!path.join("late").try_exists().unwrap());
+}
+
+/// A client that asks a mount who serves it, and gets no answer.
+#[derive(Debug)]
+struct Silent(Probe<()>);
+
+#[async_trait]
+impl Mounter for Silent {
+    fn kind(&self) -> MounterKind {
+        MounterKind::Kernel
+    }
+
+    async fn lacks(&self) -> Option<String> {
+        None
+    }
+
+    fn ask_among(&mut self, open: &OpenQuestions) {
+        self.0.join(open);
+    }
+
+    async fn liveness(&self, cx: &Context, at: &Mount) -> Result<Liveness, Error> {
+        self.0.ask(cx, &at.mount_point).await?;
+        Ok(Liveness::Alive)
+    }
+
+    async fn mount(&self, _: &Context, _: &CephFs, _: &Path) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_mount_whose_client_is_being_looked_for_is_asked_nothing_else() {
+    let silent = Silent(Probe::new("ask", |_| {
+        loop {
+            std::thread::park();
+        }
+    }));
+    let linux = Linux::new(vec![Box::new(silent)]);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().canonicalize().unwrap();
+    let line = format!("37 29 0:33 / {} rw - ceph m:/v rw,name=u\n", path.display());
+    let table = MountTable::parse(line.as_bytes()).unwrap();
+    let mount = table.at(&path).unwrap();
+    let soon = || Context::with_timeout(Duration::from_millis(20));
+    linux.liveness(&soon(), mount).await.unwrap_err();
+
+    let hangs = |error| matches!(error, Error::Hangs { call: "ask", .. });
+    assert!(hangs(linux.usage(&soon(), &path).await.unwrap_err()));
+    assert!(hangs(linux.probe(&soon(), &path).await.unwrap_err()));
+    let liveness = linux.liveness(&soon(), mount).await.unwrap();
+    assert_eq!(liveness, Liveness::Unknown);
+    // What hangs in it counts once it is detached.
+    linux.questions.detached(&path, &mount.device);
+    assert!(linux.questions.sleep_in(&mount.device));
 }

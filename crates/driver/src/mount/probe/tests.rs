@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::*;
@@ -14,7 +14,7 @@ async fn a_healthy_directory_answers() {
     probe.ask(&cx(5000), dir.path()).await.unwrap();
     let absent = probe.ask(&cx(5000), &dir.path().join("absent")).await;
     assert!(matches!(absent, Err(Error::Call { .. })), "{absent:?}");
-    assert!(probe.open.lock().unwrap().is_empty());
+    assert!(probe.all.lock().is_empty() && probe.answers.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -41,5 +41,35 @@ async fn a_mount_that_hangs_costs_one_thread_and_its_answer_reaches_everybody() 
     let (one, two) = tokio::join!(probe.ask(&context, path), probe.ask(&other, path));
     assert_eq!((one.unwrap(), two.unwrap()), (7, 7));
     assert_eq!(ASKED.load(Ordering::SeqCst), 1);
-    assert!(probe.open.lock().unwrap().is_empty());
+    assert!(probe.all.lock().is_empty() && probe.answers.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn another_question_about_a_mount_that_hangs_is_not_asked() {
+    static GO_ON: AtomicBool = AtomicBool::new(false);
+    static OTHERS: AtomicUsize = AtomicUsize::new(0);
+    let all = OpenQuestions::default();
+    let hangs: Probe<()> = Probe::new("stat", |_| {
+        while !GO_ON.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    });
+    let hangs = hangs.among(&all);
+    let other = Probe::new("statfs", |_| Ok(OTHERS.fetch_add(1, Ordering::SeqCst))).among(&all);
+    let path = Path::new("/m");
+    hangs.ask(&cx(20), path).await.unwrap_err();
+    assert!(all.about(path));
+    // Of another mount it is.
+    other.ask(&cx(30_000), Path::new("/n")).await.unwrap();
+    let error = other.ask(&cx(20), path).await.unwrap_err();
+    assert!(
+        matches!(error, Error::Hangs { call: "stat", .. }),
+        "{error:?}"
+    );
+    assert_eq!(OTHERS.load(Ordering::SeqCst), 1);
+
+    GO_ON.store(true, Ordering::SeqCst);
+    assert_eq!(other.ask(&cx(30_000), path).await.unwrap(), 1);
+    assert!(!all.about(path));
 }
