@@ -42,7 +42,7 @@ class Setting:
         kube.apply(objects.named("v1", "Namespace", kube.namespace))
         case(Case(self, kube))
         self.clear(kube)
-        wait("Ceph is as empty as before", lambda: self.ceph.content() == before, patience=60)
+        wait("Ceph is as empty as before", lambda: self.ceph.content() == before)
 
     def clear(self, kube):
         """Deletes the namespace of a case with all that is in it."""
@@ -99,6 +99,8 @@ class Setting:
         for command in (
             ["get", "pods,pvc,pv", "--all-namespaces", "-o", "wide"],
             ["get", "events", "-n", f"e2e-{name}", "--sort-by=.lastTimestamp"],
+            ["logs", "-l", PLUGIN, "--all-containers", "--prefix", "--tail=40"],
+            ["logs", "-l", PROVISIONER, "--all-containers", "--prefix", "--tail=20"],
         ):
             print(f"\n--- kubectl {' '.join(command)}")
             print(self.system.run(*command, shown=False, tolerate=True) or "(no answer)", flush=True)

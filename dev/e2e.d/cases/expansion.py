@@ -17,7 +17,7 @@ def run(t):
         wait(f"the claim has {size}", lambda: capacity(t) == size)
         check(t.ceph.subvolume(name)["bytes_quota"] == gib << 30, f"the quota in Ceph is {gib} GiB")
         for pod in pods:
-            wait(f"{pod} sees {gib} GiB", lambda: shown(t, pod) == gib << 20, patience=60)
+            wait(f"{pod} sees {gib} GiB", lambda: shown(t, pod) == gib << 20)
         check("FileSystemResizePending" not in str(t.kube.get("pvc", "growing")["status"]), "no pod had to be restarted")
     say("")
     t.kube.run(
