@@ -18,6 +18,7 @@
 
 mod cluster;
 mod connect;
+mod pause;
 mod plan;
 
 use std::fmt;
@@ -32,6 +33,7 @@ use tokio::sync::watch;
 use crate::{Cluster, Connect, Context, Error, Result};
 use cluster::FaultyCluster;
 use connect::FaultyConnect;
+pub use pause::Pause;
 use plan::Plan;
 
 /// How a call goes wrong.
@@ -49,6 +51,8 @@ pub enum Fault {
     KillBefore,
     /// The process dies after the effect.
     KillAfter,
+    /// The call waits before its effect until it is let go on.
+    Pause(Pause),
 }
 
 /// One call, as the log has it.
@@ -164,6 +168,10 @@ impl Faults {
                 Err(Context::timed_out(what))
             }
             Some(Fault::KillBefore) => self.die().await,
+            Some(Fault::Pause(pause)) => {
+                self.while_alive(pause.wait()).await;
+                Ok(self.while_alive(effect).await)
+            }
             Some(Fault::KillAfter) => {
                 self.while_alive(effect).await;
                 self.die().await

@@ -89,12 +89,12 @@ impl RefTracker {
         }
     }
 
-    /// Lets the volume with the subvolume name `user` hold the snapshot; a masked snapshot stays masked.
-    /// Nothing changes if it holds it already.
+    /// Lets the volume with the subvolume name `user` hold the snapshot, and tells whether it does: a masked
+    /// snapshot is held by those only who did before. Nothing changes if it holds it already.
     ///
     /// # Errors
     /// [`Error`]; a repeat ends right.
-    pub async fn add(&self, cx: &Context, snapshot: &str, user: &str) -> Result<Held, Error> {
+    pub async fn add(&self, cx: &Context, snapshot: &str, user: &str) -> Result<bool, Error> {
         let keys = [snapshot, user];
         self.change(cx, snapshot, &keys, |object, state| match state {
             None => {
@@ -104,29 +104,28 @@ impl RefTracker {
                     .then(format::version())
                     .then(WriteStep::OmapSet(all.into()))
                     .then(format::count(2));
-                Ok((Some(create), Held::Yes))
+                Ok((Some(create), true))
             }
+            Some(state) if state.found.contains_key(user) => Ok((None, true)),
+            Some(state) if state.held(snapshot) == Held::Masked => Ok((None, false)),
             Some(state) => {
                 let missing = keys.iter().filter(|key| !state.found.contains_key(**key));
                 let missing: BTreeMap<_, _> = missing
                     .map(|key| ((*key).to_owned(), Reference::Normal.to_bytes()))
                     .collect();
-                let held = state.held(snapshot);
-                let Some(added) = u32::try_from(missing.len()).ok().filter(|&n| n > 0) else {
-                    return Ok((None, held));
-                };
-                let sum = state.count.checked_add(added);
+                let added = u32::try_from(missing.len()).ok();
+                let sum = added.and_then(|added| state.count.checked_add(added));
                 let sum = sum.ok_or_else(|| malformed(object, "its count has no room for more"))?;
                 let write = state.unchanged();
                 let write = write.then(WriteStep::OmapSet(missing));
-                Ok((Some(write.then(format::count(sum))), held))
+                Ok((Some(write.then(format::count(sum))), true))
             }
         })
         .await
     }
 
-    /// Takes the references `users` away, those that are there; the snapshot's own is the one by its id.
-    /// [`Held::No`] if none is left.
+    /// Takes the references `users` away, those that are there; the snapshot's own is the one by its id, and
+    /// stays if it is masked. [`Held::No`] if none is left.
     ///
     /// # Errors
     /// [`Error`]; a repeat ends right.
@@ -143,6 +142,9 @@ impl RefTracker {
             };
             let mut gone = Vec::new();
             for &user in users {
+                if user == snapshot && state.held(snapshot) == Held::Masked {
+                    continue;
+                }
                 if let Some(reference) = state.found.remove(user) {
                     gone.push(user.to_owned());
                     state.discount(object, reference)?;
@@ -202,22 +204,22 @@ impl RefTracker {
     }
 
     /// Lets `decide` make a write from what is there, until nobody has interfered.
-    async fn change(
+    async fn change<T: Send>(
         &self,
         cx: &Context,
         snapshot: &str,
         keys: &[&str],
-        decide: impl Fn(&Object, Option<State>) -> Result<(Option<WriteOp>, Held), Error> + Send + Sync,
-    ) -> Result<Held, Error> {
+        decide: impl Fn(&Object, Option<State>) -> Result<(Option<WriteOp>, T), Error> + Send + Sync,
+    ) -> Result<T, Error> {
         let object = self.object(snapshot);
         for lost in 1.. {
             let state = self.read(cx, &object, keys).await?;
-            let (write, held) = decide(&object, state)?;
+            let (write, outcome) = decide(&object, state)?;
             let Some(write) = write else {
-                return Ok(held);
+                return Ok(outcome);
             };
             match self.cluster.write(cx, &object, write).await {
-                Ok(()) => return Ok(held),
+                Ok(()) => return Ok(outcome),
                 Err(error) if lost_race(error.kind) => {}
                 Err(error) => return Err(error.into()),
             }

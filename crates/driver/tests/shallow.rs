@@ -11,6 +11,8 @@
 
 #[path = "shallow/creation.rs"]
 mod creation;
+#[path = "shallow/rivals.rs"]
+mod rivals;
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod support;
 

@@ -68,6 +68,27 @@ async fn lost_answer_has_its_effect() {
     assert!(is_there(&memory, &object));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_pause_lasts_until_it_is_ended() {
+    let (memory, object) = fixture();
+    let faults = Faults::new();
+    let pause = Pause::new();
+    faults.at(1, Fault::Pause(pause.clone()));
+    let cluster = faults.wrap(memory.client());
+    let at = object.clone();
+    let write = tokio::spawn(async move {
+        let cx = Context::with_timeout(SECOND);
+        cluster.write(&cx, &at, create()).await
+    });
+    assert!(pause.reached().await);
+    tokio::time::sleep(SECOND / 2).await;
+    assert!(!is_there(&memory, &object));
+    pause.end();
+    write.await.unwrap().unwrap();
+    assert!(is_there(&memory, &object));
+    assert!(!pause.reached().await, "nobody waits any more");
+}
+
 /// Runs a write that is killed, with a second client whose later write must not happen either.
 async fn killed_write(fault: Fault) -> (bool, bool) {
     let (memory, object) = fixture();

@@ -6,7 +6,7 @@ use ceph::{Context, ErrorKind, Subvolume};
 use super::cloners::Cloners;
 use super::copy::Copying;
 use super::show::Showing;
-use super::{check_served, source};
+use super::{check_served, show, source};
 use crate::backend::Session;
 use crate::error::Error;
 use crate::events::Events;
@@ -31,7 +31,10 @@ pub(super) async fn set_origin(
     source: &Source,
     new: &mut NewRecord,
 ) -> Result<(), Error> {
-    let known = session.journal.find(cx, &request.name).await?;
+    let mut known = session.journal.find(cx, &request.name).await?;
+    if let Some(given_up) = known.take_if(|record| record.given_up) {
+        show::give_back(cx, session, &given_up).await?;
+    }
     if let Some(record) = &known {
         check_source(request, record)?;
     }

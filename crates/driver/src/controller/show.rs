@@ -3,8 +3,11 @@
 //!
 //! Holding comes before looking: see [`super::shallow`]. A snapshot that is not there any more is let go
 //! again, and the name given back.
+//!
+//! Of two processes at one volume one may have looked before the snapshot's deletion, and the other after it. The
+//! volume's record says which of them prevails: it is noted to be complete, or to be given up, and never both.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use ceph::{Context, ErrorKind};
 
@@ -12,8 +15,11 @@ use super::provision::{Provisioned, other_size};
 use super::{shallow, snapshot};
 use crate::backend::Session;
 use crate::error::Error;
-use crate::journal::{Details, NewRecord, Origin, Record};
+use crate::journal::{self, Details, NewRecord, Origin, Record, Source};
 use crate::request::CreateVolume;
+
+/// How we know that a snapshot is gone which is still there.
+const KEPT: &str = "it is deleted, and kept for other volumes";
 
 /// What a volume that shows a snapshot is made with.
 pub(super) struct Showing<'a> {
@@ -56,9 +62,14 @@ impl Showing<'_> {
         // since stays for it.
         let complete =
             record.details.is_none() && references.is_held_by(cx, shown, &record.subvolume).await?;
-        references.add(cx, shown, &record.subvolume).await?;
-        if let Some(why) = self.is_gone(complete).await? {
-            return self.give_back(record, why).await;
+        let holds = references.add(cx, shown, &record.subvolume).await?;
+        let gone = if holds {
+            self.is_gone(complete).await?
+        } else {
+            Some(KEPT.to_owned())
+        };
+        if let Some(why) = gone {
+            return self.give_up(record, why).await;
         }
         let details = Details {
             origin: Some(Origin {
@@ -67,7 +78,9 @@ impl Showing<'_> {
             }),
             ..self.new.details.clone()
         };
-        session.journal.note(cx, &record.uuid, &details).await?;
+        if !session.journal.complete(cx, &record.uuid, &details).await? {
+            return Err(self.lost(&record).await?);
+        }
         Ok(Record {
             details: Some(details),
             ..record
@@ -81,42 +94,67 @@ impl Showing<'_> {
             return Ok(Some("it is deleted".to_owned()));
         };
         if record.deleted && !complete {
-            return Ok(Some("it is deleted, and kept for other volumes".to_owned()));
+            return Ok(Some(KEPT.to_owned()));
         }
         Ok(snapshot::gone(cx, session, &record).await?)
     }
 
-    async fn give_back(&self, record: Record, why: String) -> Result<Record, Error> {
-        let (cx, session, shown) = (self.cx, self.session, self.shown);
-        // Somebody else may have been at the same volume, and have come before the deletion.
-        let now = session.journal.lookup(cx, &record.uuid).await?;
-        if let Some(now) = now
-            && now.origin().is_some_and(|origin| origin.complete)
-        {
-            return Ok(now);
+    /// Gives the volume up, unless somebody else who was at it has come before the deletion.
+    async fn give_up(&self, record: Record, why: String) -> Result<Record, Error> {
+        let (cx, session) = (self.cx, self.session);
+        if let Some(complete) = session.journal.give_up(cx, &record.uuid).await? {
+            return Ok(complete);
         }
-        let users = [shown, &record.subvolume];
-        match shallow::let_go(cx, session, shown, &users).await {
-            // With this reference the snapshot would have gone, and copies are made of it.
-            Err(Error::Ceph(error)) if error.kind == ErrorKind::PendingClones => {
-                return Err(self.unfinished());
-            }
-            other => other?,
-        }
-        session.journal.give_back(cx, &record).await?;
+        give_back(cx, session, &record).await?;
         Err(Error::NoSnapshot {
-            id: shown.to_owned(),
+            id: self.shown.to_owned(),
             why,
         })
     }
 
-    fn unfinished(&self) -> Error {
-        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        Error::Unfinished {
-            name: self.request.name.clone(),
-            of: self.origin.of.clone(),
-            state: "it is deleted, and volumes are made of it".to_owned(),
-            age: now.saturating_sub(std::time::Duration::from_secs(self.origin.since)),
+    /// Somebody else has given the volume up, or deleted it: what we hold is nobody's.
+    async fn lost(&self, record: &Record) -> Result<Error, Error> {
+        let (cx, session, shown) = (self.cx, self.session, self.shown);
+        if let Some(why) = self.is_gone(false).await? {
+            give_back(cx, session, record).await?;
+            let id = shown.to_owned();
+            return Ok(Error::NoSnapshot { id, why });
         }
+        shallow::let_go(cx, session, shown, &[&record.subvolume]).await?;
+        Ok(journal::Error::Contended(self.request.name.clone()).into())
+    }
+}
+
+/// Lets go of a snapshot that is gone, and gives the name back of the volume that was to show it and that was
+/// given up.
+///
+/// # Errors
+/// [`Error::Unfinished`] while copies are made of the snapshot, which goes with this volume; a repeat goes on
+/// where this stopped.
+pub(super) async fn give_back(
+    cx: &Context,
+    session: &Session,
+    record: &Record,
+) -> Result<(), Error> {
+    if let Some(shown) = &record.backing_snapshot {
+        let users = [&**shown, &record.subvolume];
+        match shallow::let_go(cx, session, shown, &users).await {
+            Err(Error::Ceph(error)) if error.kind == ErrorKind::PendingClones => {
+                return Err(unfinished(record, shown));
+            }
+            other => other?,
+        }
+    }
+    Ok(session.journal.give_back(cx, record).await?)
+}
+
+fn unfinished(record: &Record, shown: &str) -> Error {
+    let since = record.origin().map_or(0, |origin| origin.since);
+    let since = SystemTime::UNIX_EPOCH + Duration::from_secs(since);
+    Error::Unfinished {
+        name: record.request_name.clone().unwrap_or_default(),
+        of: Source::Snapshot(shown.to_owned()),
+        state: "it is deleted, and volumes are made of it".to_owned(),
+        age: since.elapsed().unwrap_or_default(),
     }
 }

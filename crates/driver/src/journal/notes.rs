@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use ceph::{Context, WriteOp, WriteStep};
+use ceph::{Context, ErrorKind, ReadOp, WriteOp, WriteStep};
 
 use super::fields::{self, PENDING_METADATA};
 use super::snapshot::DELETED;
-use super::{Error, Journal, Kind, Noted, unless_gone};
-use crate::ids::{Snapshot, SnapshotUuid, Uuid};
+use super::volume::{GIVEN_UP, GIVEN_UP_VALUE};
+use super::{Details, Error, Journal, Kind, Noted, Record, unless_gone};
+use crate::ids::{Snapshot, SnapshotUuid, Uuid, Volume, VolumeUuid};
 
 impl<K: Noted> Journal<K> {
     /// Replaces our notes.
@@ -51,6 +52,66 @@ impl<K: Noted> Journal<K> {
         let done = WriteStep::OmapRemove(vec![PENDING_METADATA.to_owned()]);
         let write = WriteOp::new().then(done);
         unless_gone(self.cluster.write(cx, &self.record(uuid), write).await)
+    }
+}
+
+impl Journal<Volume> {
+    /// Notes that the volume `uuid` is complete, unless it was given up or is gone. Whether it is.
+    ///
+    /// # Errors
+    /// [`Error::Ceph`].
+    pub async fn complete(
+        &self,
+        cx: &Context,
+        uuid: &VolumeUuid,
+        details: &Details,
+    ) -> Result<bool, Error> {
+        let notes = BTreeMap::from([(Volume::DETAILS.to_owned(), fields::json(details))]);
+        let write = WriteOp::new()
+            .then(WriteStep::AssertExists)
+            .then(WriteStep::OmapEquals {
+                key: GIVEN_UP.to_owned(),
+                value: Vec::new(),
+            })
+            .then(WriteStep::OmapSet(notes));
+        match self.cluster.write(cx, &self.record(uuid), write).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_not_found() || error.kind == ErrorKind::CompareFailed => {
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Notes that the volume `uuid` will never be complete, unless it is: then its record.
+    ///
+    /// # Errors
+    /// [`Error`]; a record that is gone is none.
+    pub async fn give_up(&self, cx: &Context, uuid: &VolumeUuid) -> Result<Option<Record>, Error> {
+        let object = self.record(uuid);
+        loop {
+            let version = match self.cluster.read(cx, &object, ReadOp::default()).await {
+                Ok(answer) => answer.version,
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) => return Err(error.into()),
+            };
+            let record = self.lookup(cx, uuid).await?;
+            if let Some(record) = record
+                && record.origin().is_some_and(|origin| origin.complete)
+            {
+                return Ok(Some(record));
+            }
+            let note = BTreeMap::from([(GIVEN_UP.to_owned(), GIVEN_UP_VALUE.to_vec())]);
+            let write = WriteOp::new()
+                .then(WriteStep::AssertVersion(version))
+                .then(WriteStep::OmapSet(note));
+            match self.cluster.write(cx, &object, write).await {
+                // Somebody else has written meanwhile, which nobody does twice.
+                Err(error) if error.kind == ErrorKind::VersionChanged => {}
+                Err(error) if error.is_not_found() => return Ok(None),
+                other => return other.map(|()| None).map_err(Error::from),
+            }
+        }
     }
 }
 

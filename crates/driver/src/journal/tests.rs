@@ -363,6 +363,55 @@ async fn notes_never_bring_a_record_back() {
     assert_eq!(journal.lookup(cx, &record.uuid).await.unwrap(), None);
 }
 
+/// Of two that are at one volume either one notes that it is complete, or the other that it is given up.
+#[tokio::test]
+async fn a_volume_is_complete_or_given_up() {
+    let fixture = Fixture::new();
+    let (journal, cx) = (fixture.journal(), &fixture.cx);
+    let origin = Origin {
+        of: Source::Snapshot("0001-snap".to_owned()),
+        subvolume: "csi-vol-1".to_owned(),
+        group: "csi".to_owned(),
+        snapshot: Some("csi-snap-1".to_owned()),
+        since: 0,
+        complete: false,
+    };
+    let mut new = new_record();
+    new.details.origin = Some(origin.clone());
+    let complete = Details {
+        origin: Some(Origin {
+            complete: true,
+            ..origin
+        }),
+        ..new.details.clone()
+    };
+    let record = record_of(journal.reserve(cx, "pvc-1", &new).await.unwrap());
+    let uuid = &record.uuid;
+    for _ in 0..2 {
+        assert!(journal.complete(cx, uuid, &complete).await.unwrap());
+        let kept = journal.give_up(cx, uuid).await.unwrap().unwrap();
+        assert_eq!(kept.details.as_ref(), Some(&complete));
+        assert!(!kept.given_up);
+    }
+    let record = record_of(journal.reserve(cx, "pvc-2", &new).await.unwrap());
+    let uuid = &record.uuid;
+    for _ in 0..2 {
+        assert_eq!(journal.give_up(cx, uuid).await.unwrap(), None);
+        assert!(!journal.complete(cx, uuid, &complete).await.unwrap());
+        let stored = &fixture.omaps()[&format!("csi.volume.{uuid}")];
+        assert_eq!(stored["spirula.given_up"], "1");
+        let read = journal.lookup(cx, uuid).await.unwrap().unwrap();
+        assert_eq!(
+            (read.given_up, read.details),
+            (true, record.details.clone())
+        );
+    }
+    journal.give_back(cx, &record).await.unwrap();
+    assert_eq!(journal.give_up(cx, uuid).await.unwrap(), None);
+    assert!(!journal.complete(cx, uuid, &complete).await.unwrap());
+    assert_eq!(journal.lookup(cx, uuid).await.unwrap(), None);
+}
+
 #[tokio::test]
 async fn malformed_values_are_named() {
     let fixture = Fixture::new();

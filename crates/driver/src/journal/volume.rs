@@ -11,6 +11,11 @@ use crate::ids::{Uuid, Volume, VolumeUuid};
 /// The snapshot behind a snapshot-backed volume.
 const BACKING_SNAPSHOT: &str = "csi.volume.backingsnapshotid";
 
+/// Ours: that the volume will never be complete.
+pub(super) const GIVEN_UP: &str = "spirula.given_up";
+/// Its value, as an empty one compares like none.
+pub(super) const GIVEN_UP_VALUE: &[u8] = b"1";
+
 /// Prefix of subvolume names unless the StorageClass has another.
 pub const DEFAULT_PREFIX: &str = "csi-vol-";
 
@@ -33,6 +38,8 @@ pub struct Record {
     pub details: Option<Details>,
     /// Subvolume metadata that still has to be set.
     pub pending_metadata: BTreeMap<String, String>,
+    /// Whether it will never be complete: what it shows was gone, and what there is of it has to go.
+    pub given_up: bool,
 }
 
 /// What a new volume's record shall say.
@@ -125,6 +132,7 @@ impl Record {
             backing_snapshot: None,
             details: None,
             pending_metadata: BTreeMap::new(),
+            given_up: false,
         }
     }
 }
@@ -148,6 +156,7 @@ impl Kind for Volume {
             backing_snapshot: new.backing_snapshot.clone(),
             details: Some(new.details.clone()),
             pending_metadata: new.pending_metadata.clone(),
+            given_up: false,
         }
     }
 
@@ -161,6 +170,7 @@ impl Kind for Volume {
             backing_snapshot: fields.text(BACKING_SNAPSHOT)?.filter(|id| !id.is_empty()),
             details: fields.json(Self::DETAILS)?,
             pending_metadata: fields.json(PENDING_METADATA)?.unwrap_or_default(),
+            given_up: fields.has(GIVEN_UP),
             ..assumed
         })
     }
@@ -179,6 +189,7 @@ impl Kind for Volume {
             ),
             (Self::DETAILS, record.details.as_ref().map(fields::json)),
             (PENDING_METADATA, fields::pending(&record.pending_metadata)),
+            (GIVEN_UP, record.given_up.then(|| GIVEN_UP_VALUE.to_vec())),
         ])
     }
 

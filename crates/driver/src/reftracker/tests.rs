@@ -75,8 +75,7 @@ async fn the_life_of_a_snapshot_with_two_volumes() {
     let lab = Lab::new();
     let tracker = lab.tracker();
     for _ in 0..2 {
-        let held = tracker.add(&cx(), SNAPSHOT, A).await.unwrap();
-        assert_eq!(held, Held::Yes);
+        assert!(tracker.add(&cx(), SNAPSHOT, A).await.unwrap());
         assert_stored(&lab, [0, 0, 0, 2], &[(SNAPSHOT, 1), (A, 1)]);
     }
     tracker.add(&cx(), SNAPSHOT, B).await.unwrap();
@@ -91,12 +90,13 @@ async fn the_life_of_a_snapshot_with_two_volumes() {
         assert_eq!(held, Held::Masked);
         assert_stored(&lab, [0, 0, 0, 1], &[(SNAPSHOT, 2), (B, 1)]);
     }
-    // A masked one stays masked.
-    let held = tracker.add(&cx(), SNAPSHOT, A).await.unwrap();
-    assert_eq!(held, Held::Masked);
-    assert_stored(&lab, [0, 0, 0, 2], &[(SNAPSHOT, 2), (A, 1), (B, 1)]);
+    // It is masked for good, and nobody new can hold it.
+    assert!(tracker.add(&cx(), SNAPSHOT, B).await.unwrap());
+    assert!(!tracker.add(&cx(), SNAPSHOT, A).await.unwrap());
+    let both = [SNAPSHOT, A];
+    tracker.remove(&cx(), SNAPSHOT, &both).await.unwrap();
+    assert_stored(&lab, [0, 0, 0, 1], &[(SNAPSHOT, 2), (B, 1)]);
     assert_eq!(tracker.held(&cx(), SNAPSHOT).await.unwrap(), Held::Masked);
-    tracker.remove(&cx(), SNAPSHOT, &[A]).await.unwrap();
     for _ in 0..2 {
         let held = tracker.remove(&cx(), SNAPSHOT, &[B]).await.unwrap();
         assert_eq!(held, Held::No);
@@ -154,8 +154,11 @@ async fn what_ceph_csi_wrote_is_changed_in_place() {
     ])
     .await;
     let tracker = lab.tracker();
-    assert_eq!(tracker.add(&cx(), SNAPSHOT, B).await.unwrap(), Held::Masked);
-    assert_stored(&lab, [0, 0, 0, 2], &[(SNAPSHOT, 2), (A, 1), (B, 1)]);
+    assert!(!tracker.add(&cx(), SNAPSHOT, B).await.unwrap());
+    assert!(tracker.add(&cx(), SNAPSHOT, A).await.unwrap());
+    let held = tracker.remove(&cx(), SNAPSHOT, &[B]).await.unwrap();
+    assert_eq!(held, Held::Masked);
+    assert_stored(&lab, [0, 0, 0, 1], &[(SNAPSHOT, 2), (A, 1)]);
 
     for (steps, text) in [
         (vec![version(&[0, 0, 0, 2])], "a version that is not known"),

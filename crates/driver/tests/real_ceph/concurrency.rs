@@ -2,11 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use ceph::rados::{Connector, Settings};
-use ceph::{Connect as _, Connection, Context, Identity};
-use spirula::reftracker::{Held, RefTracker};
 use tonic::Code;
 use tonic::transport::Channel;
 
@@ -152,68 +148,3 @@ async fn work(lab: Arc<Lab>, mut client: Client, number: usize) -> BTreeMap<Stri
     }
     volumes
 }
-
-/// Twenty volumes on two connections come and go at once; then they go for good while the snapshot is
-/// deleted, and exactly one of all learns that it was the last.
-#[test]
-#[ignore = "needs a Ceph cluster: dev/test concurrency"]
-fn references_to_a_snapshot_from_two_connections() {
-    const SNAPSHOT: &str = "0001-0004-real-0000000000000001-8a1f0f3e-0000-4000-8000-000000000001";
-    let cx = || Context::with_timeout(Duration::from_mins(1));
-    let lab = Lab::new();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let mut trackers = Vec::new();
-        for _ in 0..2 {
-            let identity = Identity {
-                monitors: lab.monitors.clone(),
-                user: lab.user.clone(),
-                key: lab.key.clone().into(),
-            };
-            let connector = Connector::new(Settings::default());
-            let cluster = connector.connect(&cx(), &identity).await.unwrap();
-            let connection = Connection::new(Arc::clone(&cluster));
-            let pool = connection.filesystem(&cx(), &lab.fs).await.unwrap();
-            trackers.push(RefTracker::new(cluster, pool.metadata_pool, "csi"));
-        }
-        let volumes: Vec<_> = (0..20).map(|n| format!("csi-vol-{n}")).collect();
-        let at_once = |work: fn(RefTracker, String) -> _| {
-            let each = volumes.iter().enumerate().map(|(n, volume)| {
-                let work: Work = work(trackers[n % 2].clone(), volume.clone());
-                tokio::spawn(work)
-            });
-            each.collect::<Vec<_>>()
-        };
-        let tasks = at_once(|tracker, volume| {
-            Box::pin(async move {
-                let cx = Context::with_timeout(Duration::from_mins(1));
-                for _ in 0..5 {
-                    tracker.add(&cx, SNAPSHOT, &volume).await.unwrap();
-                    let held = tracker.remove(&cx, SNAPSHOT, &[&volume]).await.unwrap();
-                    assert_eq!(held, Held::Yes);
-                }
-                tracker.add(&cx, SNAPSHOT, &volume).await.unwrap()
-            })
-        });
-        for task in tasks {
-            task.await.unwrap();
-        }
-        assert_eq!(trackers[0].held(&cx(), SNAPSHOT).await.unwrap(), Held::Yes);
-        let tasks = at_once(|tracker, volume| {
-            Box::pin(async move {
-                let cx = Context::with_timeout(Duration::from_mins(1));
-                tracker.remove(&cx, SNAPSHOT, &[&volume]).await.unwrap()
-            })
-        });
-        let masked = trackers[1].mask(&cx(), SNAPSHOT).await.unwrap();
-        let mut last = usize::from(masked == Held::No);
-        for task in tasks {
-            last += usize::from(task.await.unwrap() == Held::No);
-        }
-        assert_eq!(last, 1);
-        assert_eq!(trackers[0].held(&cx(), SNAPSHOT).await.unwrap(), Held::No);
-    });
-    lab.expect_empty("after the last reference is gone");
-}
-
-type Work = std::pin::Pin<Box<dyn std::future::Future<Output = Held> + Send>>;

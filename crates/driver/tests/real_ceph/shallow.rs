@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use ceph::rados::{Connector, Settings};
 use ceph::{Connect as _, Connection, Context, Identity};
+use csi_proto::v1::controller_client::ControllerClient;
 use csi_proto::v1::node_client::NodeClient;
 use csi_proto::v1::volume_capability::access_mode::Mode;
 use csi_proto::v1::volume_capability::{AccessMode, AccessType, MountVolume};
@@ -263,6 +264,86 @@ async fn two_drivers_show_one_snapshot_while_it_is_deleted() {
         driver.terminate();
     }
     lab.expect_empty("after two drivers");
+}
+
+/// Two drivers are asked for the same volume while a third client deletes its snapshot, at ever later moments:
+/// they end with the same volume and the snapshot, or with neither.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a Ceph cluster: dev/test shallow"]
+async fn two_drivers_make_one_volume_while_its_snapshot_is_deleted() {
+    const ROUNDS: u32 = 24;
+    let lab = Lab::new();
+    let drivers = [(); 2].map(|()| Driver::start(&lab.config(), &[]));
+    let (mut one, mut two) = (drivers[0].controller().await, drivers[1].controller().await);
+    let source = lab.volume(&mut one, "source").await;
+    let (mut made, mut refused, mut took) = (0, 0, Duration::ZERO);
+    for round in 0..ROUNDS {
+        let taken = lab.take(&mut one, "snap", &source.volume_id).await;
+        let id = taken.unwrap().snapshot_id;
+        let request = lab.show(&format!("shown-{round}"), &id);
+        let (mut rival, mut third) = (two.clone(), two.clone());
+        let moment = took * round / ROUNDS;
+        let started = Instant::now();
+        let (first, second, ()) = tokio::join!(
+            made_or_refused(&mut one, &request),
+            made_or_refused(&mut rival, &request),
+            async {
+                // The first round tells how long a creation takes.
+                if round > 0 {
+                    tokio::time::sleep(moment).await;
+                    lab.drop_snapshot(&mut third, &id).await.unwrap();
+                }
+            }
+        );
+        if round == 0 {
+            took = started.elapsed();
+            lab.drop_snapshot(&mut third, &id).await.unwrap();
+        }
+        // Who was refused may have come after the deletion, and the other one before it.
+        let left = lab.snapshots(&subvolume_of(&source));
+        let volume = first.as_ref().or(second.as_ref());
+        assert_eq!(
+            left.len(),
+            usize::from(volume.is_some()),
+            "{first:?} {second:?}"
+        );
+        if let (Some(first), Some(second)) = (&first, &second) {
+            assert_eq!(first, second);
+        }
+        if let Some(volume) = volume {
+            made += 1;
+            lab.drop_volume(&mut two, volume).await;
+            assert_eq!(lab.snapshots(&subvolume_of(&source)), [""; 0]);
+        } else {
+            refused += 1;
+        }
+    }
+    println!("a creation took {took:.1?}: {made} volumes, {refused} refusals");
+    lab.drop_volume(&mut one, &source).await;
+    for driver in drivers {
+        driver.terminate();
+    }
+    lab.expect_empty("after two drivers at one volume");
+}
+
+/// The volume, asked for as a sidecar does; `None` if its snapshot is gone.
+async fn made_or_refused(
+    client: &mut ControllerClient<Channel>,
+    request: &csi::CreateVolumeRequest,
+) -> Option<csi::Volume> {
+    let started = Instant::now();
+    loop {
+        match client.create_volume(request.clone()).await {
+            Ok(made) => return made.into_inner().volume,
+            Err(status) if status.code() == Code::NotFound => return None,
+            Err(status) => assert_eq!(status.code(), Code::Aborted, "{status}"),
+        }
+        assert!(
+            started.elapsed() < Duration::from_mins(2),
+            "it goes on for ever"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// A connection of its own, as a process has it.

@@ -13,7 +13,7 @@ use tonic::Code;
 use crate::support::{Process, World, mount_capability, show_request};
 
 /// A world with a volume of 1 GiB and its snapshot, and the ids of both.
-fn world() -> (World, Process, String, String) {
+pub(crate) fn world() -> (World, Process, String, String) {
     let world = World::new();
     let process = world.start(Faults::new());
     let volume = process.create("pvc-source", 1).served().volume.unwrap();
@@ -38,7 +38,7 @@ fn stored(world: &World, object: &str) -> BTreeMap<String, String> {
 }
 
 /// Deletes the snapshot, then `volumes`, then the source of the snapshot: nothing is left.
-fn delete_all(world: &World, process: Process, ids: [&str; 2], volumes: &[&str]) {
+pub(crate) fn delete_all(world: &World, process: Process, ids: [&str; 2], volumes: &[&str]) {
     let [source, snapshot] = ids;
     process.delete_snapshot(snapshot).served();
     for volume in volumes {

@@ -1,0 +1,174 @@
+//! Two processes at one volume, each stopped at every step and let go on later, while its snapshot is
+//! deleted or the volume is: as when a driver has lost its leadership with a call on its way.
+
+use ceph::fault::{Fault, Faults, Pause};
+use csi_proto::v1 as csi;
+use tonic::Code;
+
+use crate::creation::{delete_all, world};
+use crate::support::{End, Process, World, block_on};
+
+const NAME: &str = "pvc-2";
+
+/// What becomes of a request at a chosen step.
+#[derive(Clone, Copy, Debug)]
+enum At {
+    /// It stops, and goes on later.
+    Stop(u64),
+    /// Its process dies right after the step.
+    Die(u64),
+}
+
+/// A request in a process of its own.
+struct Rival<'s> {
+    pause: Pause,
+    faults: Faults,
+    thread: std::thread::ScopedJoinHandle<'s, End<csi::CreateVolumeResponse>>,
+}
+
+impl<'s> Rival<'s> {
+    /// Begins to make the volume, and comes as far as `at`, or to its end.
+    fn start<'e>(
+        scope: &'s std::thread::Scope<'s, 'e>,
+        world: &World,
+        snapshot: &'e str,
+        at: At,
+    ) -> Self {
+        let (pause, faults) = (Pause::new(), Faults::new());
+        let process = world.start(faults.clone());
+        let done = connect(&process);
+        match at {
+            At::Stop(step) => faults.at(done + step, Fault::Pause(pause.clone())),
+            At::Die(step) => faults.at(done + step, Fault::KillAfter),
+        }
+        let mine = pause.clone();
+        let thread = scope.spawn(move || {
+            let end = process.show(NAME, 1, snapshot);
+            mine.end();
+            process.kill();
+            end
+        });
+        block_on(pause.reached());
+        Self {
+            pause,
+            faults,
+            thread,
+        }
+    }
+
+    /// Lets it come to its end: the volume, `None` if it was refused or died.
+    fn end(self) -> Option<csi::Volume> {
+        self.pause.end();
+        match self.thread.join().unwrap() {
+            End::Answered(Ok(answer)) => answer.volume,
+            End::Killed => None,
+            refused @ End::Answered(Err(_)) => {
+                let status = refused.refused();
+                let expected = [Code::NotFound, Code::Aborted].contains(&status.code());
+                assert!(expected, "{status}: {:#?}", self.faults.log());
+                None
+            }
+        }
+    }
+}
+
+/// Lets the process do all that it does once, so that the steps that follow are those of the request. How
+/// many steps that was.
+fn connect(process: &Process) -> u64 {
+    let absent = "0001-0002-c1-0000000000000001-00000000-0000-4000-8000-000000000000";
+    process.delete_snapshot(absent).served();
+    process.faults.log().len() as u64
+}
+
+/// How many steps it takes to make the volume.
+fn steps() -> u64 {
+    let (world, process, _, snapshot) = world();
+    process.kill();
+    let process = world.start(Faults::new());
+    let done = connect(&process);
+    process.show(NAME, 1, &snapshot).served();
+    let steps = process.faults.log().len() as u64;
+    process.kill();
+    steps - done
+}
+
+fn snapshots(world: &World) -> usize {
+    world.memory.subvolumes()[0].1.snapshots.len()
+}
+
+/// Whoever is answered has a volume, and its snapshot until the volume goes; if nobody is, nothing is left.
+/// Whether somebody was.
+fn delete_the_snapshot_between(first: At, second: At) -> bool {
+    let (world, process, source, snapshot) = world();
+    let (one, two) = std::thread::scope(|scope| {
+        let one = Rival::start(scope, &world, &snapshot, first);
+        process.delete_snapshot(&snapshot).served();
+        let two = Rival::start(scope, &world, &snapshot, second);
+        (one.end(), two.end())
+    });
+    let at = format!("{first:?}, {second:?}: {one:?}, {two:?}");
+    if let (Some(one), Some(two)) = (&one, &two) {
+        assert_eq!(one, two, "{at}");
+    }
+    let made = one.or(two);
+    match (process.show(NAME, 1, &snapshot), &made) {
+        (End::Answered(Ok(again)), Some(made)) => {
+            assert_eq!(again.volume.as_ref(), Some(made), "{at}");
+            assert_eq!(snapshots(&world), 1, "{at}");
+        }
+        (again, None) => {
+            assert_eq!(again.refused().code(), Code::NotFound, "{at}");
+            assert_eq!(snapshots(&world), 0, "{at}");
+        }
+        (again, Some(_)) => panic!("{at}: {again:?}"),
+    }
+    let volumes: Vec<_> = made.iter().map(|made| &*made.volume_id).collect();
+    println!("{at}");
+    delete_all(&world, process, [&source, &snapshot], &volumes);
+    made.is_some()
+}
+
+#[test]
+fn the_snapshot_is_deleted_while_two_make_a_volume_of_it() {
+    let (mut made, mut refused) = (0, 0);
+    for first in 1..=steps() {
+        // To be refused takes longer.
+        for second in 1..=steps() + 8 {
+            for second in [At::Stop(second), At::Die(second)] {
+                if delete_the_snapshot_between(At::Stop(first), second) {
+                    made += 1;
+                } else {
+                    refused += 1;
+                }
+            }
+        }
+    }
+    println!("{made} volumes, {refused} refusals");
+    assert!(made > 0 && refused > 100, "{made}, {refused}");
+}
+
+/// Who goes on where the volume is gone by now makes another one, or none: no reference is left that keeps the
+/// snapshot for nobody.
+#[test]
+fn the_volume_is_made_and_deleted_while_another_makes_it() {
+    let mut refused = 0;
+    for step in 1..=steps() {
+        let (world, process, source, snapshot) = world();
+        let late = std::thread::scope(|scope| {
+            let late = Rival::start(scope, &world, &snapshot, At::Stop(step));
+            let made = process.show(NAME, 1, &snapshot).served().volume.unwrap();
+            process.delete(&made.volume_id).served();
+            late.end()
+        });
+        let Some(late) = late else {
+            refused += 1;
+            delete_all(&world, process, [&source, &snapshot], &[]);
+            continue;
+        };
+        process.delete_snapshot(&snapshot).served();
+        assert_eq!(snapshots(&world), 1, "stopped at {step}");
+        delete_all(&world, process, [&source, &snapshot], &[&late.volume_id]);
+    }
+    println!("refused at {refused} steps");
+    assert!(refused >= 4, "{refused}");
+}
