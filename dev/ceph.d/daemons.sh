@@ -29,7 +29,7 @@ daemon_start() {
 
 daemon_wait() {
   local i
-  for ((i = 0; i < 200; i++)); do
+  for ((i = 0; i < 1200; i++)); do
     if daemon_pid "$1" >/dev/null; then return; fi
     sleep 0.05
   done

@@ -100,7 +100,7 @@ pub trait Files: Send + Sync + Debug {
 impl Subject {
     /// A context for calls that should succeed.
     fn cx() -> Context {
-        Context::with_timeout(Duration::from_secs(30))
+        Context::with_timeout(Duration::from_mins(2))
     }
 
     fn object(&self, name: &str) -> Object {

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
@@ -145,26 +145,59 @@ fn mounted(
     let keyfile = format!("--keyfile={}", account.keyfile);
     let fs = format!("--client_mds_namespace={}", setting("SPIRULA_TEST_FS")?);
     let target = mount.path();
-    let arguments = ["-c", "/dev/null", "-m", &monitors, "-n", &user, "-r", path];
-    run(
-        "ceph-fuse",
-        target,
-        &[&arguments[..], &[&keyfile, &fs]].concat(),
-    )?;
+    let arguments = [
+        "-f",
+        "-c",
+        "/dev/null",
+        "-m",
+        &monitors,
+        "-n",
+        &user,
+        "-r",
+        path,
+    ];
+    let mut client = program("ceph-fuse", target);
+    let mut client = client.args(arguments).args([&keyfile, &fs]).spawn()?;
+    let mounted = || {
+        ensure!(client.try_wait()?.is_none(), "ceph-fuse could not mount");
+        let table = std::fs::read_to_string("/proc/self/mounts")?;
+        let mut places = table.lines().filter_map(|line| line.split(' ').nth(1));
+        Ok(places.any(|place| Path::new(place) == target))
+    };
+    wait_for("the mount", mounted)?;
     let written = write(target);
-    run("umount", target, &[])?;
+    // It can be busy for a moment after its last use.
+    wait_for("the unmount", || {
+        Ok(program("umount", target).status()?.success())
+    })?;
+    // Until then not all that was written need be in the cluster.
+    wait_for("the end of ceph-fuse", || Ok(client.try_wait()?.is_some()))?;
     written
+}
+
+fn wait_for(what: &str, mut is_so: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let began = Instant::now();
+    while !is_so()? {
+        ensure!(
+            began.elapsed() < Duration::from_mins(2),
+            "waited in vain for {what}"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
 }
 
 #[expect(
     clippy::disallowed_methods,
     reason = "the driver's own way to run programs is not in this crate"
 )]
-fn run(program: &str, target: &Path, arguments: &[&str]) -> anyhow::Result<()> {
-    let mut command = std::process::Command::new("timeout");
-    let output = command.args(["30", program]).arg(target).args(arguments);
-    let output = output.output()?;
-    let text = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{program}: {text}");
-    Ok(())
+fn program(name: &str, target: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new(name);
+    let quiet = || std::process::Stdio::null();
+    command
+        .arg(target)
+        .stdin(quiet())
+        .stdout(quiet())
+        .stderr(quiet());
+    command
 }

@@ -292,9 +292,9 @@ mod tests {
                 .saturating_duration_since(Instant::now())
                 .as_secs_f64()
         };
-        assert!((99.0..100.1).contains(&left(None)));
-        assert!((99.0..100.1).contains(&left(Some("200S"))));
-        assert!((8.9..9.1).contains(&left(Some("10S"))));
-        assert!((0.8..0.9).contains(&left(Some("1S"))));
+        assert!((90.0..100.1).contains(&left(None)));
+        assert!((90.0..100.1).contains(&left(Some("200S"))));
+        assert!((8.0..9.1).contains(&left(Some("10S"))));
+        assert!((0.1..0.9).contains(&left(Some("1S"))));
     }
 }

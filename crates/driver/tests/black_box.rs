@@ -160,10 +160,17 @@ async fn sigterm_lets_requests_end() {
     let mut request = Request::new(create());
     request
         .metadata_mut()
-        .insert("grpc-timeout", "2S".parse().unwrap());
-    let started = Instant::now();
+        .insert("grpc-timeout", "8S".parse().unwrap());
     let request = tokio::spawn(async move { controller.create_volume(request).await });
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let started = Instant::now();
+    while !driver
+        .log()
+        .contains("GRPC call: /csi.v1.Controller/CreateVolume")
+    {
+        assert!(started.elapsed() < Duration::from_mins(1), "no request");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let started = Instant::now();
     let log = tokio::task::spawn_blocking(move || driver.terminate())
         .await
         .unwrap();

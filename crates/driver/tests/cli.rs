@@ -24,7 +24,7 @@ use rustix::process::{Pid, Signal, kill_process};
 const SPIRULA: &str = env!("CARGO_BIN_EXE_spirula");
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn command(program: impl AsRef<Path>) -> Command {
     let mut command = Command::new(program.as_ref());

@@ -63,7 +63,7 @@ fn nothing_left(world: &World, before: &[String], when: &str) {
 fn written_again(world: &World, when: &str) {
     let started = Instant::now();
     while !world.memory.quiet_sets().is_empty() {
-        assert!(started.elapsed() < Duration::from_secs(8), "{when}");
+        assert!(started.elapsed() < Duration::from_mins(1), "{when}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -179,8 +179,7 @@ fn a_group_in_use_stays_whole() {
         ..Cloner::default()
     });
     let source = Source::Snapshot(made.snapshots[1].snapshot_id.clone());
-    let limit = Duration::from_millis(400);
-    process.copy_within(limit, "pvc-3", 2, &source).refused();
+    process.copy_begun("pvc-3", 2, &source);
     let with_clone = world.leftovers();
     let refused = process.delete_group(&made.group_snapshot_id, &[]).refused();
     assert_eq!(refused.code(), Code::FailedPrecondition);

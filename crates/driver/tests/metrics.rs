@@ -76,7 +76,7 @@ fn scrapes() -> (Scrape, Scrape) {
         refused.unwrap_err();
         let creation = tokio::spawn(async move {
             let mut request = Request::new(create("away"));
-            request.set_timeout(Duration::from_secs(6));
+            request.set_timeout(Duration::from_secs(8));
             controller.create_volume(request).await
         });
         let started = Instant::now();
@@ -86,11 +86,22 @@ fn scrapes() -> (Scrape, Scrape) {
             if scrape.sum("spirula_rpc_in_flight", &connecting) == Some(1.0) {
                 break scrape;
             }
-            assert!(started.elapsed() < Duration::from_secs(6), "{scrape:?}");
+            assert!(started.elapsed() < Duration::from_secs(8), "{scrape:?}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         };
         creation.await.unwrap().unwrap_err();
-        (meanwhile, scrape(&address))
+        // On a slow machine the client gives up before it is answered.
+        let answered = [("method", "CreateVolume")];
+        let started = Instant::now();
+        let after = loop {
+            let scrape = scrape(&address);
+            if scrape.sum("spirula_rpc_handled_total", &answered) == Some(2.0) {
+                break scrape;
+            }
+            assert!(started.elapsed() < Duration::from_mins(1), "{scrape:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        (meanwhile, after)
     });
     driver.terminate();
     scrapes
@@ -100,7 +111,7 @@ fn scrapes() -> (Scrape, Scrape) {
 fn an_outage_is_seen() {
     let (meanwhile, after) = &*SCRAPES;
     let oldest = meanwhile.sum("spirula_rpc_in_flight_oldest_seconds", &[]);
-    assert!(oldest.unwrap() < 10.0);
+    assert!(oldest.unwrap() < 20.0);
     let probe = [("method", "Probe"), ("code", "OK")];
     assert_eq!(
         meanwhile.sum("spirula_rpc_handled_total", &probe),

@@ -25,7 +25,7 @@ use futures::future::join_all;
 use rustix::process::{Pid, Signal, kill_process};
 use tonic::{Code, Request};
 
-use lab::{Lab, by_hand, processes_of, runtime, setting, unmount};
+use lab::{Lab, by_hand, processes_of, runtime, setting, unmount_by_hand};
 
 /// The value of the parameter `mounter`.
 const MOUNTER: &str = "fuse";
@@ -34,9 +34,9 @@ const VOLUMES: usize = 30;
 
 const DAEMONS: [&str; 3] = ["mon.a", "osd.0", "mds.a"];
 
-/// The second that statistics may take, and what a debug build takes on a machine that is busy with all
+/// The second that statistics may take, and what a debug build takes on a slow machine that is busy with all
 /// the clients; the figure is printed.
-const STATS: Duration = Duration::from_secs(5);
+const STATS: Duration = Duration::from_secs(20);
 
 /// The deadline of requests that need the cluster.
 const LIMIT: Duration = Duration::from_secs(4);
@@ -115,7 +115,7 @@ fn volumes() -> Vec<Volume> {
     for lab in &others {
         std::fs::create_dir_all(group.join(lab.root.rsplit('/').next().unwrap())).unwrap();
     }
-    unmount(&group);
+    unmount_by_hand(&group);
     let labs = std::iter::once(first).chain(others);
     labs.map(|lab| Volume {
         target: lab.target("pod"),

@@ -30,6 +30,8 @@ mod lab;
 mod listing;
 #[path = "real_ceph/metrics.rs"]
 mod metrics;
+#[path = "real_ceph/mount.rs"]
+mod mount;
 #[path = "support/prometheus.rs"]
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod prometheus;

@@ -13,10 +13,10 @@
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod driver;
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use csi_proto::registration::registration_client::RegistrationClient;
@@ -88,10 +88,10 @@ impl Kubelet {
     }
 }
 
-/// An address that was free a moment ago.
-fn free_port() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
+/// The address that a line of a log tells behind `before`.
+fn address(line: &str, before: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.split_once(before)?;
+    Some(rest.split_once('/')?.0.parse().unwrap())
 }
 
 /// The answer to a GET, empty as long as nobody listens.
@@ -115,7 +115,6 @@ async fn one_process_is_driver_registrar_and_probe() {
     let kubelet = Kubelet::new();
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("csi.sock");
-    let metrics = free_port();
     let driver = Driver::start_in(
         directory,
         CONFIG,
@@ -124,7 +123,7 @@ async fn one_process_is_driver_registrar_and_probe() {
             "--liveness",
             "--polltime=20ms",
             "--timeout=10s",
-            &format!("--metricsport={}", metrics.port()),
+            "--metricsport=0",
             &format!("--kubelet-registration-path={}", socket.display()),
             &kubelet.flag(),
         ],
@@ -144,6 +143,10 @@ async fn one_process_is_driver_registrar_and_probe() {
     assert_eq!(node_info.into_inner().node_id, "node-1");
     client.notify_registration_status(REGISTERED).await.unwrap();
 
+    let metrics = wait_for("the address of the metrics", async || {
+        address(&driver.log(), "answers on http://")
+    })
+    .await;
     wait_for("the gauge", async || {
         let answer = get(metrics, "/metrics");
         answer.contains("\ncsi_liveness 1\n").then_some(())
@@ -173,7 +176,10 @@ async fn one_process_is_driver_registrar_and_probe() {
 }
 
 /// A process of `--type=registrar`; killed when dropped.
-struct Registrar(Child);
+struct Registrar {
+    child: Child,
+    log: BufReader<ChildStderr>,
+}
 
 impl Registrar {
     fn command(flags: &[&str]) -> Command {
@@ -184,28 +190,42 @@ impl Registrar {
     }
 
     fn start(flags: &[&str]) -> Self {
-        Self(Self::command(flags).spawn().unwrap())
+        let mut child = Self::command(flags).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        Self { child, log }
     }
 
     async fn ended(&mut self) -> ExitStatus {
         wait_for("the end of the registrar", async || {
-            self.0.try_wait().unwrap()
+            self.child.try_wait().unwrap()
         })
         .await
     }
 
-    fn stderr(&mut self) -> String {
+    /// Where it answers health checks, as it says in its log.
+    fn health(&mut self) -> SocketAddr {
+        loop {
+            let mut line = String::new();
+            let length = self.log.read_line(&mut line).unwrap();
+            assert!(length > 0, "the log has ended");
+            if let Some(address) = address(&line, "health checks on http://") {
+                return address;
+            }
+        }
+    }
+
+    /// What is in its log after that.
+    fn rest(&mut self) -> String {
         let mut text = String::new();
-        let mut stderr = self.0.stderr.take().unwrap();
-        stderr.read_to_string(&mut text).unwrap();
+        self.log.read_to_string(&mut text).unwrap();
         text
     }
 }
 
 impl Drop for Registrar {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -215,11 +235,10 @@ async fn a_process_beside_the_driver_registers_it() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("csi.sock");
     let on_the_host = directory.path().join("host/csi.sock");
-    let health = free_port();
     let flags = [
         format!("--csi-address={}", socket.display()),
         format!("--kubelet-registration-path={}", on_the_host.display()),
-        format!("--http-endpoint={health}"),
+        "--http-endpoint=127.0.0.1:0".to_owned(),
         kubelet.flag(),
         "--v=1".to_owned(),
     ];
@@ -236,6 +255,7 @@ async fn a_process_beside_the_driver_registers_it() {
 
     let (info, mut client) = kubelet.plugin().await;
     assert_eq!(info.endpoint, on_the_host.display().to_string());
+    let health = registrar.health();
     wait_for("the health endpoint", async || {
         get(health, "/healthz")
             .starts_with("HTTP/1.1 200 ")
@@ -253,7 +273,7 @@ async fn a_process_beside_the_driver_registers_it() {
     // The process may end before the answer.
     let _ = client.notify_registration_status(refused).await;
     assert_eq!(registrar.ended().await.code(), Some(1));
-    let log = registrar.stderr();
+    let log = registrar.rest();
     assert!(
         log.contains("the kubelet refuses the driver: the socket is dead"),
         "{log}"
@@ -265,7 +285,7 @@ async fn a_process_beside_the_driver_registers_it() {
     let mut registrar = Registrar::start(&flags);
     let (_, mut client) = kubelet.plugin().await;
     client.notify_registration_status(REGISTERED).await.unwrap();
-    let pid = registrar.0.id().to_string();
+    let pid = registrar.child.id().to_string();
     let killed = Command::new("kill").args(["-s", "TERM", &pid]).status();
     assert!(killed.unwrap().success());
     assert_eq!(registrar.ended().await.code(), Some(0));

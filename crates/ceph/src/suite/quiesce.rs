@@ -84,11 +84,11 @@ pub async fn quiesce_interrupted(on: &Subject) -> anyhow::Result<()> {
     sets.release(&cx, &set, second).await?;
 
     let short = QuiesceLimits {
-        expiration: Duration::from_secs(1),
+        expiration: Duration::from_secs(2),
         ..LIMITS
     };
     let quiet = sets.quiesce(&cx, &set, &members, short).await?;
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    tokio::time::sleep(2 * short.expiration).await;
     fails(sets.release(&cx, &set, quiet).await, NotQuiet)?;
 
     let impatient = QuiesceLimits {

@@ -296,7 +296,7 @@ fn nobody_waits_for_a_log_that_is_stuck() {
     }
     queue.flush(Duration::from_millis(50));
     assert!(
-        started.elapsed() < Duration::from_secs(5),
+        started.elapsed() < Duration::from_secs(30),
         "{:?}",
         started.elapsed()
     );

@@ -8,7 +8,7 @@ use tonic::Code;
 use super::lab::{Lab, processes_of, runtime};
 
 /// A multiple of the second that statistics take at most, for machines where everything takes long.
-const AT_ONCE: Duration = Duration::from_secs(5);
+const AT_ONCE: Duration = Duration::from_secs(20);
 
 fn signal(lab: &Lab, signal: Signal) {
     for process in processes_of(&lab.staging) {
@@ -84,12 +84,15 @@ fn a_hanging_client_holds_up_neither_stats_nor_a_drain() {
             );
         }
         // One for the open question; others may come and go.
-        assert!(
-            self::threads() <= threads + 3,
-            "{} threads, then {}",
-            threads,
-            self::threads()
-        );
+        let start = Instant::now();
+        while self::threads() > threads + 3 {
+            let now = self::threads();
+            assert!(
+                start.elapsed() < Duration::from_mins(1),
+                "{threads} threads, then {now}"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         let published = lab.publish(&lab.target("other")).await.unwrap_err();
         assert_eq!(published.code(), Code::DeadlineExceeded, "{published}");
 
@@ -186,7 +189,7 @@ impl Lab {
             .unwrap()
             .abnormal
         {
-            assert!(start.elapsed() < Duration::from_secs(10));
+            assert!(start.elapsed() < Duration::from_mins(1));
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -27,7 +27,7 @@ fn a_killed_client_is_replaced_also_in_running_containers() {
 
         let killed = Instant::now();
         kill_daemon(&staged);
-        wait_for("nobody notices", NOTICED * 4, || {
+        wait_for("nobody notices", NOTICED, || {
             plugin.log().contains("is mounted anew")
         });
         let noticed = killed.elapsed();

@@ -144,7 +144,7 @@ impl Lab {
         std::fs::create_dir(&path).unwrap();
         by_hand(&path, GROUP, self.directory.path());
         std::fs::create_dir_all(path.join(self.root.rsplit('/').next().unwrap())).unwrap();
-        unmount(&path);
+        unmount_by_hand(&path);
     }
 
     /// What the next driver of this node has of FUSE.
@@ -260,10 +260,7 @@ impl Lab {
         assert!(!table.contains(&directory), "{table}");
         let start = Instant::now();
         while !processes_of(&self.staging).is_empty() {
-            assert!(
-                start.elapsed() < Duration::from_mins(1),
-                "a client still runs"
-            );
+            assert!(start.elapsed() < DEADLINE, "a client still runs");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -332,13 +329,25 @@ fn ceph_fuse(at: &Path, root: &str, directory: &Path) -> std::process::Command {
 /// Unmounts; a mount can be busy for a moment after its last use.
 pub(crate) fn unmount(at: &Path) {
     let flags = rustix::mount::UnmountFlags::empty();
-    for _ in 0..50 {
+    let start = Instant::now();
+    loop {
         match rustix::mount::unmount(at, flags) {
             Err(rustix::io::Errno::BUSY) => std::thread::sleep(Duration::from_millis(20)),
             other => return other.unwrap(),
         }
+        assert!(start.elapsed() < DEADLINE, "{} is busy", at.display());
     }
-    panic!("{} is busy", at.display());
+}
+
+/// Unmounts what was mounted by hand, and waits until all that was written is in the cluster: a ceph-fuse goes
+/// on for that when its mount is gone.
+pub(crate) fn unmount_by_hand(at: &Path) {
+    unmount(at);
+    let start = Instant::now();
+    while !processes_of(at).is_empty() {
+        assert!(start.elapsed() < DEADLINE, "a client still runs");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Process ids of the ceph-fuse processes for the mount point `at`.

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use super::lab::{Lab, runtime, setting};
 use super::plugin::Plugin;
 
-/// What it may take until a dead client is noticed; slow machines get a multiple.
-pub(crate) const NOTICED: Duration = Duration::from_secs(5);
+/// What it may take until a dead client is noticed, of which a round every few seconds is the most; the figure is
+/// printed.
+pub(crate) const NOTICED: Duration = Duration::from_mins(1);
 /// The metadata server lets nobody have what a dead client had until its session has timed out.
 pub(crate) const MENDED: Duration = Duration::from_mins(3);
 

@@ -2,12 +2,15 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
-use super::lab::key;
+use super::lab::{key, setting};
 
 /// A key file or a log is smaller; the disk of a test cluster is not.
 const LARGEST: u64 = 4 << 20;
+
+/// Much more than the kernel needs to clear a key away.
+const CLEARED: Duration = Duration::from_secs(20);
 
 pub(crate) fn contains_key(content: &[u8]) -> bool {
     let key = key();
@@ -16,8 +19,12 @@ pub(crate) fn contains_key(content: &[u8]) -> bool {
         .any(|part| part == key.as_bytes())
 }
 
-/// Looks for the key in all files, but for large ones, below `directory` that were changed since `start`.
+/// Looks for the key in all files, but for large ones, below `directory` that were changed since `start`. The
+/// cluster itself keeps its keys, and writes them anew when it tidies up.
 pub(crate) fn search(directory: &Path, start: SystemTime) {
+    if directory == Path::new(&setting("SPIRULA_TEST_CEPH_DIR")) {
+        return;
+    }
     let Ok(device) = std::fs::metadata(directory).map(|metadata| metadata.dev()) else {
         return;
     };
@@ -41,8 +48,20 @@ pub(crate) fn search(directory: &Path, start: SystemTime) {
     }
 }
 
-/// The keys for mounts that the kernel has now. One that was taken back may show as dead for a moment.
+/// The keys for mounts that the kernel keeps. It clears away in its own time what nothing leads to any more.
 pub(crate) fn cephx_keys() -> Vec<String> {
+    let start = Instant::now();
+    loop {
+        let keys = present_cephx_keys();
+        if keys.is_empty() || start.elapsed() > CLEARED {
+            return keys;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Those that it has now. One that was taken back may show as dead for a moment.
+fn present_cephx_keys() -> Vec<String> {
     let keys = std::fs::read_to_string("/proc/keys").unwrap();
     let ours = keys.lines().filter(|line| {
         let mut columns = line.split_whitespace();

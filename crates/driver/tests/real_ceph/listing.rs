@@ -13,7 +13,7 @@ use crate::snapshots::subvolume_of;
 type Client = csi_proto::v1::controller_client::ControllerClient<Channel>;
 
 /// A mark that metadata servers are away takes the monitor less than this.
-const NOTICED: Duration = Duration::from_secs(20);
+const NOTICED: Duration = Duration::from_mins(2);
 
 #[test]
 #[ignore = "needs a Ceph cluster: dev/test listing"]
@@ -193,25 +193,31 @@ async fn capacity(lab: &Lab, client: &mut Client) {
         parameters: lab.create("", 1).parameters,
         ..Default::default()
     };
-    let found = client.get_capacity(request).await.unwrap().into_inner();
-    let df: serde_json::Value = serde_json::from_str(&run("ceph", &["df", "-f", "json"])).unwrap();
-    let stats = df["pools"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|pool| &pool["stats"]);
-    let told: Vec<_> = stats
-        .map(|stats| stats["max_avail"].as_i64().unwrap())
-        .collect();
-    println!(
-        "capacity {}, and Ceph tells {told:?}",
-        found.available_capacity
-    );
-    // It changes with what is being written.
-    assert!(
-        told.iter()
-            .any(|told| told.abs_diff(found.available_capacity) < 64 << 20)
-    );
+    let started = Instant::now();
+    loop {
+        let found = client.get_capacity(request.clone()).await.unwrap();
+        let found = found.into_inner().available_capacity;
+        let df = run("ceph", &["df", "-f", "json"]);
+        let df: serde_json::Value = serde_json::from_str(&df).unwrap();
+        let stats = df["pools"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|pool| &pool["stats"]);
+        let told: Vec<_> = stats
+            .map(|stats| stats["max_avail"].as_i64().unwrap())
+            .collect();
+        println!("capacity {found}, and Ceph tells {told:?}");
+        // It changes with what is being written, and with what is purged of earlier tests.
+        if told.iter().any(|told| told.abs_diff(found) < 64 << 20) {
+            return;
+        }
+        assert!(
+            started.elapsed() < Duration::from_mins(2),
+            "it is another one"
+        );
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }
 
 /// Somebody removes a subvolume by hand.
@@ -254,10 +260,10 @@ async fn unplaced(lab: &Lab, client: &mut Client, id: &str) {
     set("size", "3");
     set("min_size", "3");
     // Ceph complains of inactive groups after a minute.
-    until(Duration::from_mins(3), client, id, &["DataUnavailable"]).await;
+    until(Duration::from_mins(5), client, id, &["DataUnavailable"]).await;
     set("min_size", "1");
     set("size", "1");
-    until(Duration::from_mins(1), client, id, &[]).await;
+    until(Duration::from_mins(5), client, id, &[]).await;
 }
 
 fn data_pool(lab: &Lab) -> String {
@@ -283,16 +289,16 @@ async fn offline(lab: &Lab, client: &mut Client, id: &str) {
         "listed without metadata servers in {:.1?}",
         started.elapsed()
     );
-    assert!(started.elapsed() < Duration::from_secs(20));
+    assert!(started.elapsed() < Duration::from_mins(1));
     run("ceph", &["fs", "set", &lab.fs, "joinable", "true"]);
-    until(Duration::from_mins(1), client, id, &[]).await;
+    until(Duration::from_mins(5), client, id, &[]).await;
 }
 
 /// A cluster that is away is an error, and no empty list.
 async fn away(lab: &Lab, client: &mut Client) {
     lab.signal("mon.a", "STOP");
     let mut request = Request::new(csi::ListVolumesRequest::default());
-    request.set_timeout(Duration::from_secs(4));
+    request.set_timeout(Duration::from_secs(8));
     let refusal = client.list_volumes(request).await.unwrap_err();
     lab.signal("mon.a", "CONT");
     println!("without a monitor: {refusal}");
@@ -307,7 +313,7 @@ async fn away(lab: &Lab, client: &mut Client) {
         .is_err()
     {
         assert!(
-            started.elapsed() < Duration::from_mins(1),
+            started.elapsed() < Duration::from_mins(5),
             "the cluster does not come back"
         );
     }

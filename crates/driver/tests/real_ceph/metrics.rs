@@ -50,7 +50,7 @@ fn metrics_tell_what_ceph_was_asked_and_what_is_waited_for() {
         let waiting = [("method", "CreateVolume"), ("step", "fs subvolume create")];
         let started = Instant::now();
         while scrape(&address).sum("spirula_rpc_in_flight", &waiting) != Some(1.0) {
-            assert!(started.elapsed() < Duration::from_secs(30));
+            assert!(started.elapsed() < Duration::from_secs(50));
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         lab.signal("mgr.x", "CONT");

@@ -23,7 +23,7 @@ pub(crate) fn address(log: impl Fn() -> String) -> String {
         if let Some((_, rest)) = log.split_once("metrics on http://") {
             return rest.split_once("/metrics").unwrap().0.to_owned();
         }
-        assert!(started.elapsed() < Duration::from_secs(30), "{log}");
+        assert!(started.elapsed() < Duration::from_mins(1), "{log}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -32,7 +32,7 @@ pub(crate) fn address(log: impl Fn() -> String) -> String {
 pub(crate) fn scrape(address: &str) -> Scrape {
     let mut stream = TcpStream::connect(address).unwrap();
     stream
-        .set_read_timeout(Some(Duration::from_secs(10)))
+        .set_read_timeout(Some(Duration::from_secs(30)))
         .unwrap();
     let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     stream.write_all(request.as_bytes()).unwrap();

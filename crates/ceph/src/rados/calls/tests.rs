@@ -8,8 +8,8 @@ use super::Calls;
 use crate::rados::workers::Workers;
 use crate::{Context, ErrorKind};
 
-const SHORT: Duration = Duration::from_millis(50);
-const LONG: Duration = Duration::from_secs(10);
+const SHORT: Duration = Duration::from_millis(300);
+const LONG: Duration = Duration::from_mins(1);
 
 /// A call that ends when the sender is dropped.
 fn held() -> (mpsc::Sender<()>, impl FnOnce() -> crate::Result<()> + Send) {

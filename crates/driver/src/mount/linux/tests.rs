@@ -165,7 +165,7 @@ async fn a_mount_whose_client_is_being_looked_for_is_asked_nothing_else() {
     let line = format!("37 29 0:33 / {} rw - ceph m:/v rw,name=u\n", path.display());
     let table = MountTable::parse(line.as_bytes()).unwrap();
     let mount = table.at(&path).unwrap();
-    let soon = || Context::with_timeout(Duration::from_millis(20));
+    let soon = || Context::with_timeout(Duration::from_millis(200));
     linux.liveness(&soon(), mount).await.unwrap_err();
 
     let hangs = |error| matches!(error, Error::Hangs { call: "ask", .. });

@@ -11,8 +11,8 @@ fn cx(milliseconds: u64) -> Context {
 async fn a_healthy_directory_answers() {
     let dir = tempfile::tempdir().unwrap();
     let probe = Probe::new("stat", attributes);
-    probe.ask(&cx(5000), dir.path()).await.unwrap();
-    let absent = probe.ask(&cx(5000), &dir.path().join("absent")).await;
+    probe.ask(&cx(30_000), dir.path()).await.unwrap();
+    let absent = probe.ask(&cx(30_000), &dir.path().join("absent")).await;
     assert!(matches!(absent, Err(Error::Call { .. })), "{absent:?}");
     assert!(probe.all.lock().is_empty() && probe.answers.lock().unwrap().is_empty());
 }
@@ -20,24 +20,28 @@ async fn a_healthy_directory_answers() {
 #[tokio::test]
 async fn death_is_told_from_other_errors() {
     let probe: Probe<()> = Probe::new("stat", |_| Err(Errno::NOTCONN));
-    let error = probe.ask(&cx(5000), Path::new("/m")).await.unwrap_err();
+    let error = probe.ask(&cx(30_000), Path::new("/m")).await.unwrap_err();
     assert!(matches!(error, Error::Dead { .. }), "{error:?}");
 }
 
 #[tokio::test]
 async fn a_mount_that_hangs_costs_one_thread_and_its_answer_reaches_everybody() {
     static ASKED: AtomicUsize = AtomicUsize::new(0);
+    static GO_ON: AtomicBool = AtomicBool::new(false);
     let probe = Probe::new("stat", |_| {
         ASKED.fetch_add(1, Ordering::SeqCst);
-        std::thread::sleep(Duration::from_millis(300));
+        while !GO_ON.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         Ok(7)
     });
     let path = Path::new("/m");
     for _ in 0..3 {
-        let error = probe.ask(&cx(20), path).await.unwrap_err();
+        let error = probe.ask(&cx(200), path).await.unwrap_err();
         assert!(matches!(error, Error::Hangs { .. }), "{error:?}");
     }
-    let (context, other) = (cx(5000), cx(5000));
+    GO_ON.store(true, Ordering::SeqCst);
+    let (context, other) = (cx(30_000), cx(30_000));
     let (one, two) = tokio::join!(probe.ask(&context, path), probe.ask(&other, path));
     assert_eq!((one.unwrap(), two.unwrap()), (7, 7));
     assert_eq!(ASKED.load(Ordering::SeqCst), 1);
@@ -58,11 +62,11 @@ async fn another_question_about_a_mount_that_hangs_is_not_asked() {
     let hangs = hangs.among(&all);
     let other = Probe::new("statfs", |_| Ok(OTHERS.fetch_add(1, Ordering::SeqCst))).among(&all);
     let path = Path::new("/m");
-    hangs.ask(&cx(20), path).await.unwrap_err();
+    hangs.ask(&cx(200), path).await.unwrap_err();
     assert!(all.about(path));
     // Of another mount it is.
     other.ask(&cx(30_000), Path::new("/n")).await.unwrap();
-    let error = other.ask(&cx(20), path).await.unwrap_err();
+    let error = other.ask(&cx(200), path).await.unwrap_err();
     assert!(
         matches!(error, Error::Hangs { call: "stat", .. }),
         "{error:?}"

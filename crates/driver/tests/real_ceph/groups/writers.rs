@@ -5,8 +5,6 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -16,6 +14,7 @@ use csi_proto::v1 as csi;
 use tempfile::TempDir;
 
 use crate::lab::Lab;
+use crate::mount::Mount;
 
 const COUNTER: &str = "counter";
 
@@ -27,11 +26,6 @@ pub(super) struct Writers {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     _directory: TempDir,
-}
-
-struct Mount {
-    path: PathBuf,
-    client: Child,
 }
 
 impl Writers {
@@ -48,7 +42,7 @@ impl Writers {
         };
         let mounts: Vec<_> = volumes.iter().enumerate().map(mount).collect();
         let files = mounts.iter().map(|mount| {
-            let file = File::create(mount.path.join(COUNTER)).unwrap();
+            let file = File::create(mount.path().join(COUNTER)).unwrap();
             file.write_all_at(&text(0), 0).unwrap();
             file
         });
@@ -85,7 +79,7 @@ impl Writers {
         let (started, before) = (Instant::now(), self.rounds.load(Ordering::SeqCst));
         while self.rounds.load(Ordering::SeqCst) < before + 10 {
             let waited = started.elapsed();
-            assert!(waited < Duration::from_mins(1), "no write {when}");
+            assert!(waited < Duration::from_mins(3), "no write {when}");
             std::thread::sleep(Duration::from_millis(2));
         }
         started.elapsed()
@@ -121,7 +115,7 @@ impl Finished {
                 let uuid = &snapshot.snapshot_id[snapshot.snapshot_id.len() - 36..];
                 // Taken further up, it is shown with the number of the directory behind its name.
                 let name = format!("_csi-snap-{uuid}_");
-                let directory = mount.path.join(".snap");
+                let directory = mount.path().join(".snap");
                 let started = Instant::now();
                 loop {
                     let entries = std::fs::read_dir(&directory).unwrap();
@@ -134,7 +128,7 @@ impl Finished {
                         let text = std::fs::read_to_string(path.join(COUNTER)).unwrap();
                         return text.trim().parse().unwrap();
                     }
-                    assert!(started.elapsed() < Duration::from_secs(20), "no {name}");
+                    assert!(started.elapsed() < Duration::from_mins(2), "no {name}");
                     std::thread::sleep(Duration::from_millis(10));
                 }
             });
@@ -151,56 +145,6 @@ pub(super) fn is_one_moment(seen: &[u64]) -> bool {
     let first = seen[0];
     let falls = seen.windows(2).all(|pair| pair[0] >= pair[1]);
     falls && seen.iter().all(|number| number + 1 >= first)
-}
-
-impl Mount {
-    fn new(lab: &Lab, conf: &Path, path: PathBuf, volume: &csi::Volume) -> Self {
-        std::fs::create_dir(&path).unwrap();
-        let keyfile = std::env::var("SPIRULA_TEST_KEYFILE").unwrap();
-        let client = Command::new("ceph-fuse")
-            .arg("-f")
-            .arg(&path)
-            .arg("-c")
-            .arg(conf)
-            .args(["-m", &lab.monitors, "-n", &format!("client.{}", lab.user)])
-            .arg(format!("--keyfile={keyfile}"))
-            .arg(format!("--client_mds_namespace={}", lab.fs))
-            .args(["-r", &volume.volume_context["subvolumePath"]])
-            .args(["--admin_socket=", "--log_file="])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mount = Self { path, client };
-        let started = Instant::now();
-        while !mount.is_mounted() {
-            assert!(started.elapsed() < Duration::from_secs(30), "no mount");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        mount
-    }
-
-    fn is_mounted(&self) -> bool {
-        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
-        let path = self.path.to_str().unwrap();
-        mounts
-            .lines()
-            .any(|line| line.split(' ').nth(1) == Some(path))
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.path).status();
-        let started = Instant::now();
-        while self.client.try_wait().is_ok_and(|ended| ended.is_none()) {
-            if started.elapsed() > Duration::from_secs(10) {
-                let _ = self.client.kill();
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
 }
 
 impl Drop for Writers {
