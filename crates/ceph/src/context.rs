@@ -118,6 +118,14 @@ impl Progress {
         self.lock().last().cloned()
     }
 
+    /// How long ago the first step began; zero before it.
+    pub fn age(&self) -> Duration {
+        let first = self.lock().first().map(|step| step.since);
+        first.map_or(Duration::ZERO, |since| {
+            now().saturating_duration_since(since)
+        })
+    }
+
     /// The steps so far, each with how long it took until the next one began, or until now.
     pub fn durations(&self) -> Vec<(String, Duration)> {
         let steps = self.lock();
@@ -160,10 +168,12 @@ mod tests {
     async fn steps_have_their_durations() {
         let cx = Context::with_timeout(Duration::from_mins(1));
         assert!(cx.progress().durations().is_empty());
+        assert!(cx.progress().age().is_zero());
         cx.step("test", "one");
         tokio::time::advance(Duration::from_millis(3)).await;
         cx.at_most(Duration::from_secs(1)).step("test", "two");
         tokio::time::advance(Duration::from_millis(5)).await;
+        assert_eq!(cx.progress().age(), Duration::from_millis(8));
         let named = |what: &str, millis| (what.to_owned(), Duration::from_millis(millis));
         assert_eq!(
             cx.progress().durations(),

@@ -75,13 +75,7 @@ impl Calls {
         });
         let Ok(answer) = timeout_at(deadline, answer).await else {
             self.unanswered.store(true, Ordering::Relaxed);
-            let waited = started.elapsed();
-            // The manager itself waits for the metadata servers: whoever is silent need not be the cause.
-            let silence = format!(
-                "{} did not answer for {waited:.1?}; `ceph -s` tells which daemon is down",
-                self.peer
-            );
-            return Err(timed_out(silence));
+            return Err(timed_out(self.silence(started.elapsed(), cx)));
         };
         drop(waiting);
         answer.unwrap_or_else(|_| Err(Error::new(ErrorKind::Other, call, "the call panicked")))
@@ -99,6 +93,22 @@ impl Calls {
     /// Whether a call that was made got no answer by its deadline.
     pub(super) fn had_no_answer(&self) -> bool {
         self.unanswered.load(Ordering::Relaxed)
+    }
+
+    /// What there is to say of a call that was not answered.
+    fn silence(&self, waited: Duration, cx: &Context) -> String {
+        let whole = cx.progress().age();
+        // The last of many calls may have had the rest of the time only.
+        let of_all = if whole > waited * 2 {
+            format!(", the last of the {whole:.1?} that there were for all calls")
+        } else {
+            String::new()
+        };
+        // The manager itself waits for the metadata servers: whoever is silent need not be the cause.
+        format!(
+            "{} did not answer for {waited:.1?}{of_all}; `ceph -s` tells which daemon is down",
+            self.peer
+        )
     }
 
     fn crowd(&self) -> String {

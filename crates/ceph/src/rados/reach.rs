@@ -141,8 +141,7 @@ impl Unconnected {
                 ErrorKind::PermissionDenied,
                 errno,
                 format!(
-                    "the monitors refuse `client.{user}`: there is no such user or its key is another; \
-                     `ceph auth get client.{user}` tells"
+                    "the monitors refuse `client.{user}`: there is no such user or its key is another"
                 ),
             ),
             (_, Some(errno @ (5 | 22))) => refused(

@@ -63,6 +63,22 @@ async fn a_call_without_answer_is_left_at_the_deadline_and_counts_until_it_ends(
     assert!(calls.had_no_answer());
 }
 
+/// The last call of a request that has taken long has only the rest of the time.
+#[tokio::test(start_paused = true)]
+async fn an_unanswered_call_tells_of_the_whole_request_too() {
+    let (calls, workers) = (Calls::new("the manager", 4), Workers::default());
+    let cx = Context::with_timeout(Duration::from_millis(120_400));
+    cx.step("earlier", "earlier");
+    sleep(Duration::from_mins(2)).await;
+    let (release, work) = held();
+    let error = calls.run(&workers, &cx, ("call", "call"), work).await;
+    let text = error.unwrap_err().to_string();
+    let told = "the manager did not answer for 400.0ms, the last of the 120.4s that there were for all \
+                calls; `ceph -s` tells which daemon is down";
+    assert!(text.contains(told), "{text}");
+    drop(release);
+}
+
 #[tokio::test]
 async fn a_caller_that_goes_away_leaves_its_call_behind() {
     let (calls, workers) = (Arc::new(Calls::new("the manager", 4)), Workers::default());
