@@ -4,8 +4,8 @@
 //! asks Ceph or a mount: it answers during an outage, too.
 
 mod ceph;
+mod ended;
 mod in_flight;
-mod outcome;
 mod process;
 mod rpc;
 mod volumes;
