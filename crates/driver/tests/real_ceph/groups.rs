@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 use writers::{Finished, Writers, is_one_moment};
 
 use crate::driver::Driver;
-use crate::lab::{Lab, run};
+use crate::lab::{Lab, can_hold_back, member, members, run};
 use crate::snapshots::Limit;
 
 const GROUP: &str = "groupsnapshot-1";
@@ -34,7 +34,7 @@ impl Stage {
     /// With so many volumes; `None` where Ceph cannot hold writes back.
     fn new(volumes: usize) -> Option<Self> {
         let stage = Self::on_any_ceph(volumes);
-        if Self::can_hold_back() {
+        if can_hold_back() {
             return Some(stage);
         }
         println!("this Ceph cannot hold writes back: see a_ceph_that_cannot_is_told");
@@ -64,11 +64,6 @@ impl Stage {
         }
     }
 
-    fn can_hold_back() -> bool {
-        let release = std::env::var("SPIRULA_TEST_CEPH_RELEASE").unwrap();
-        release.parse::<u32>().unwrap() >= 19
-    }
-
     fn request(&self, name: &str) -> csi::CreateVolumeGroupSnapshotRequest {
         let ids = self.volumes.iter().map(|volume| volume.volume_id.clone());
         csi::CreateVolumeGroupSnapshotRequest {
@@ -90,10 +85,9 @@ impl Stage {
     }
 
     fn delete(&self, group: &VolumeGroupSnapshot) -> Result<(), Status> {
-        let snapshots = group.snapshots.iter().map(|one| one.snapshot_id.clone());
         let request = csi::DeleteVolumeGroupSnapshotRequest {
             group_snapshot_id: group.group_snapshot_id.clone(),
-            snapshot_ids: snapshots.collect(),
+            snapshot_ids: members(group),
             secrets: self.lab.secrets(),
         };
         self.runtime.block_on(async {
@@ -105,11 +99,7 @@ impl Stage {
 
     /// The snapshots of a group in the order of our volumes.
     fn in_order(&self, group: &VolumeGroupSnapshot) -> Vec<csi::Snapshot> {
-        let of = |volume: &csi::Volume| {
-            let mut snapshots = group.snapshots.iter();
-            let found = snapshots.find(|one| one.source_volume_id == volume.volume_id);
-            found.unwrap().clone()
-        };
+        let of = |volume: &csi::Volume| member(group, &volume.volume_id).clone();
         self.volumes.iter().map(of).collect()
     }
 
@@ -329,7 +319,7 @@ fn writes_go_on_after_sigkill_without_a_repeat() {
 #[ignore = "needs a Ceph cluster and mounts: dev/test groups"]
 fn a_ceph_that_cannot_is_told() {
     let stage = Stage::on_any_ceph(2);
-    if Stage::can_hold_back() {
+    if can_hold_back() {
         println!("this Ceph can hold writes back");
         return stage.end();
     }

@@ -237,6 +237,25 @@ impl Lab {
     }
 }
 
+/// Whether the Ceph under test can hold writes back, which group snapshots need.
+pub(crate) fn can_hold_back() -> bool {
+    let release = std::env::var("SPIRULA_TEST_CEPH_RELEASE").unwrap();
+    release.parse::<u32>().unwrap() >= 19
+}
+
+/// The snapshot that a group has of a volume.
+pub(crate) fn member<'a>(group: &'a csi::VolumeGroupSnapshot, volume: &str) -> &'a csi::Snapshot {
+    let mut snapshots = group.snapshots.iter();
+    let found = snapshots.find(|one| one.source_volume_id == volume);
+    found.unwrap()
+}
+
+/// The ids of the snapshots of a group.
+pub(crate) fn members(group: &csi::VolumeGroupSnapshot) -> Vec<String> {
+    let snapshots = group.snapshots.iter();
+    snapshots.map(|one| one.snapshot_id.clone()).collect()
+}
+
 pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);

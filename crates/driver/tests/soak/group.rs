@@ -9,7 +9,7 @@ use tonic::{Code, Request};
 use crate::calls;
 use crate::client::Client;
 use crate::content::Content;
-use crate::lab::Mode;
+use crate::lab::{Mode, can_hold_back, member, members};
 
 const MOST_GROUPS: usize = 2;
 const MOST_MEMBERS: usize = 3;
@@ -118,7 +118,7 @@ impl Client {
         for group in &groups {
             let request = csi::GetVolumeGroupSnapshotRequest {
                 group_snapshot_id: group.csi.group_snapshot_id.clone(),
-                snapshot_ids: ids(&group.csi),
+                snapshot_ids: members(&group.csi),
                 secrets: self.lab.secrets(),
             };
             let call = async |request: Request<_>| {
@@ -142,7 +142,7 @@ impl Client {
 
     pub(crate) async fn delete_group(&mut self, group: Group) {
         let request = csi::DeleteVolumeGroupSnapshotRequest {
-            snapshot_ids: ids(&group.csi),
+            snapshot_ids: members(&group.csi),
             group_snapshot_id: group.csi.group_snapshot_id,
             secrets: self.lab.secrets(),
         };
@@ -157,20 +157,4 @@ impl Client {
     fn group_controller(&self) -> GroupControllerClient<Channel> {
         GroupControllerClient::new(self.channel.clone())
     }
-}
-
-fn can_hold_back() -> bool {
-    let release = std::env::var("SPIRULA_TEST_CEPH_RELEASE").unwrap();
-    release.parse::<u32>().unwrap() >= 19
-}
-
-fn ids(group: &csi::VolumeGroupSnapshot) -> Vec<String> {
-    let snapshots = group.snapshots.iter();
-    snapshots.map(|one| one.snapshot_id.clone()).collect()
-}
-
-/// The snapshot that a group has of a volume.
-fn member<'a>(group: &'a csi::VolumeGroupSnapshot, id: &str) -> &'a csi::Snapshot {
-    let mut snapshots = group.snapshots.iter();
-    snapshots.find(|one| one.source_volume_id == id).unwrap()
 }
