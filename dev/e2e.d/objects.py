@@ -59,8 +59,8 @@ def claim(name, size="1Gi", modes=("ReadWriteMany",), storage_class_name=CLASS, 
     return named("v1", "PersistentVolumeClaim", name, spec=spec)
 
 
-def pod_spec(*claims, script="trap exit TERM; sleep infinity & wait", read_only=False, mount=None):
-    """One container of busybox with each claim at /data, or /data0, /data1..."""
+def pod_spec(*claims, script="trap exit TERM; sleep infinity & wait", read_only=False, mount=None, node=None):
+    """One container of busybox with each claim at /data, or /data0, /data1...; on `node`, or where there is room."""
     volumes, mounts = [], []
     for i, of in enumerate(claims):
         name = f"data{i}" if len(claims) > 1 else "data"
@@ -72,7 +72,8 @@ def pod_spec(*claims, script="trap exit TERM; sleep infinity & wait", read_only=
         "command": ["sh", "-c", script],
         "volumeMounts": mounts,
     }
-    return {"containers": [container], "volumes": volumes, "terminationGracePeriodSeconds": 5}
+    spec = {"containers": [container], "volumes": volumes, "terminationGracePeriodSeconds": 5}
+    return {**spec, "nodeName": node} if node else spec
 
 
 def pod(name, *claims, **options):

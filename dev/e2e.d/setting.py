@@ -74,11 +74,11 @@ class Setting:
         self.registered()
         self.installed = True
 
-    def registered(self):
+    def registered(self, node="node-1"):
         """Waits until the kubelet has taken the driver, and says so."""
         wait(
-            "the node offers the driver",
-            lambda: objects.DRIVER in json.dumps(self.system.get("csinode", "node-1") or {}),
+            f"{node} offers the driver",
+            lambda: objects.DRIVER in json.dumps(self.system.get("csinode", node) or {}),
         )
 
     def install_snapshots(self):

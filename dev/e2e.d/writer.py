@@ -20,10 +20,10 @@ trap exit TERM; sleep infinity & wait
 class Writer:
     """The pod `writer` of a claim, seen by `reader`, a pod that has the claim too and is running."""
 
-    def __init__(self, kube, claim, reader):
+    def __init__(self, kube, claim, reader, node=None):
         self.kube = kube
         self.reader = reader
-        kube.apply(objects.pod("writer", claim, script=SCRIPT))
+        kube.apply(objects.pod("writer", claim, script=SCRIPT, node=node))
         kube.running("writer")
         self.goes_on()
 

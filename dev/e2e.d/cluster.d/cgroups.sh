@@ -9,7 +9,7 @@ cgroups_roots() { awk '$3 == "cgroup" || $3 == "cgroup2" {print $2}' /proc/self/
 
 # cgroups_make NAME
 cgroups_make() {
-  local root
+  local root controller
   for root in $(cgroups_roots); do
     mkdir -p "$root/$1"
     # Version 1: without processors and memory nothing can run in it.
@@ -20,7 +20,11 @@ cgroups_make() {
   done
   # Version 2 alone: what the kubelet counts has to be switched on above it.
   if [[ -e "$cgroups/cgroup.subtree_control" ]]; then
-    echo '+cpu +cpuset +memory +pids' >"$cgroups/cgroup.subtree_control"
+    for controller in cpu cpuset hugetlb memory pids; do
+      if grep -qw "$controller" "$cgroups/cgroup.controllers"; then
+        echo "+$controller" >"$cgroups/cgroup.subtree_control"
+      fi
+    done
   fi
 }
 

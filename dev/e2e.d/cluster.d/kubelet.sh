@@ -6,8 +6,8 @@ kind: KubeletConfiguration
 address: $E2E_ADDRESS
 readOnlyPort: 0
 healthzBindAddress: 127.0.0.1
-tlsCertFile: $pki/kubelet.crt
-tlsPrivateKeyFile: $pki/kubelet.key
+tlsCertFile: $pki/$E2E_NODE.crt
+tlsPrivateKeyFile: $pki/$E2E_NODE.key
 authentication: {anonymous: {enabled: false}, webhook: {enabled: false}, x509: {clientCAFile: $pki/ca.crt}}
 authorization: {mode: AlwaysAllow}
 containerRuntimeEndpoint: unix://$E2E_DIR/run/containerd.sock
@@ -17,6 +17,8 @@ $(if [[ $(stat -fc %T $cgroups) != cgroup2fs ]]; then echo 'failCgroupV1: false'
 enforceNodeAllocatable: [pods]
 failSwapOn: false
 makeIPTablesUtilChains: false
+# On further nodes is only what asks for them by name, and what has to be on each node.
+$(if [[ $E2E_NODE != node-1 ]]; then echo 'registerWithTaints: [{key: node.kubernetes.io/unschedulable, effect: NoSchedule}]'; fi)
 # Nothing is resolved: neither pods nor the machine reach anything but each other.
 resolvConf: ""
 volumePluginDir: $E2E_DIR/plugins

@@ -9,16 +9,22 @@ certificate() {
     2>/dev/null
 }
 
-# kubeconfig NAME: for the certificate of that name.
+# kubeconfig NAME ADDRESS: for the certificate of that name, to the API server at the address.
 kubeconfig() {
   cat >"$1.kubeconfig" <<YAML
 apiVersion: v1
 kind: Config
-clusters: [{name: e2e, cluster: {server: "$api", certificate-authority: "$pki/ca.crt"}}]
+clusters: [{name: e2e, cluster: {server: "https://$2", certificate-authority: "$pki/ca.crt"}}]
 users: [{name: user, user: {client-certificate: "$pki/$1.crt", client-key: "$pki/$1.key"}}]
 contexts: [{name: e2e, context: {cluster: e2e, user: user}}]
 current-context: e2e
 YAML
+}
+
+# node_certificate NODE ADDRESS SERVER: the kubelet's, which serves at the address.
+node_certificate() {
+  certificate "$1" "/O=system:nodes/CN=system:node:$1" "DNS:$1,IP:$2"
+  kubeconfig "$1" "$3"
 }
 
 pki_make() {
@@ -31,6 +37,7 @@ pki_make() {
   certificate admin /O=system:masters/CN=admin
   certificate scheduler /CN=system:kube-scheduler
   certificate controller-manager /CN=system:kube-controller-manager
-  certificate kubelet /O=system:nodes/CN=system:node:node-1 "DNS:node-1,IP:$E2E_ADDRESS"
-  for name in admin scheduler controller-manager kubelet; do kubeconfig $name; done
+  for name in admin scheduler controller-manager; do kubeconfig $name 127.0.0.1; done
+  node_certificate "$E2E_NODE" "$E2E_ADDRESS" 127.0.0.1
+  node_certificate node-2 "$E2E_GUEST" "$service"
 }
