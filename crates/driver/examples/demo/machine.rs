@@ -112,7 +112,7 @@ pub(crate) fn wait_until(what: &str, question: impl Fn() -> Result<bool>) -> Res
     let started = Instant::now();
     while !question()? {
         ensure!(
-            started.elapsed() < Duration::from_secs(15),
+            started.elapsed() < Duration::from_mins(2),
             "expected within 15 s: {what}"
         );
         std::thread::sleep(Duration::from_millis(50));

@@ -23,6 +23,7 @@ pub(crate) fn run(report: &mut Report) {
         send,
         FIELDS,
     );
+    report.secrets("DeleteVolume", Lab::with_volume, existing, send);
     for (name, id, _) in ids::UNDECODABLE {
         let lab = Lab::with_volume();
         let name = format!("DeleteVolume, {name}");
@@ -80,19 +81,6 @@ const FIELDS: &[Case<DeleteVolumeRequest>] = &[
         |r| r.volume_id = "v".repeat(129),
         InvalidArgument,
         "`volume_id`: has 129 bytes, a volume id has at most 128",
-    ),
-    case(
-        "no secrets",
-        |r| r.secrets.clear(),
-        InvalidArgument,
-        "provided secret is empty; the StorageClass or PersistentVolume must name a Secret with \
-         `userID` and `userKey`",
-    ),
-    case(
-        "half a secret",
-        |r| drop(r.secrets.remove("userKey")),
-        InvalidArgument,
-        "missing key field 'userKey' in secrets",
     ),
     case(
         "unknown cluster",

@@ -29,6 +29,7 @@ pub(crate) fn run(report: &mut Report) {
         send,
         FIELDS,
     );
+    report.secrets("ControllerExpandVolume", Lab::with_volume, existing, send);
     for (name, id, why) in ids::UNDECODABLE {
         let lab = Lab::with_volume();
         let name = format!("ControllerExpandVolume, {name}");
@@ -157,19 +158,6 @@ const FIELDS: &[Case<ControllerExpandVolumeRequest>] = &[
         },
         InvalidArgument,
         "`volume_capability.access_mode`: 99 is no access mode of CSI 1.13",
-    ),
-    case(
-        "no secrets",
-        |r| r.secrets.clear(),
-        InvalidArgument,
-        "provided secret is empty; the StorageClass or PersistentVolume must name a Secret with \
-         `userID` and `userKey`",
-    ),
-    case(
-        "half a secret",
-        |r| drop(r.secrets.remove("userID")),
-        InvalidArgument,
-        "missing ID field 'userID' in secrets",
     ),
     case(
         "unknown cluster",

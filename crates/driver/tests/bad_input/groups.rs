@@ -44,6 +44,7 @@ fn create(report: &mut Report) {
     let good = |lab: &Lab| group_request("group-2", &[&lab.volume_id]);
     let table = "CreateVolumeGroupSnapshot";
     report.check(table, with_volume, good, make, CREATE);
+    report.secrets("CreateVolumeGroupSnapshot", with_volume, good, make);
     report.check(table, Lab::with_volume, good, make, OLD_CEPH);
     let of_stored = |_: &Lab| group_request("group-2", &[ids::STORED]);
     let stored = |keys: &'static [(&str, &str)]| {
@@ -78,6 +79,7 @@ fn delete(report: &mut Report) {
         remove,
         DELETE,
     );
+    report.secrets("DeleteVolumeGroupSnapshot", with_group, good, remove);
     let volume = |lab: &Lab| DeleteVolumeGroupSnapshotRequest {
         group_snapshot_id: lab.volume_id.clone(),
         ..good(lab)
@@ -99,6 +101,7 @@ fn get(report: &mut Report) {
         secrets: secrets(),
     };
     report.check("GetVolumeGroupSnapshot", with_group, good, look, GET);
+    report.secrets("GetVolumeGroupSnapshot", with_group, good, look);
     let volume = |lab: &Lab| GetVolumeGroupSnapshotRequest {
         group_snapshot_id: lab.volume_id.clone(),
         ..good(lab)
@@ -192,13 +195,6 @@ const CREATE: &[Case<CreateVolumeGroupSnapshotRequest>] = &[
         |r| r.source_volume_ids.push("v".repeat(129)),
         InvalidArgument,
         "`source_volume_ids`: has 129 bytes, a volume id has at most 128",
-    ),
-    case(
-        "no secrets",
-        |r| r.secrets.clear(),
-        InvalidArgument,
-        "provided secret is empty; the StorageClass or PersistentVolume must name a Secret with \
-         `userID` and `userKey`",
     ),
     case(
         "clusterID of another cluster",
@@ -302,13 +298,6 @@ const DELETE: &[Case<DeleteVolumeGroupSnapshotRequest>] = &[
         |r| r.group_snapshot_id.clear(),
         InvalidArgument,
         "`group_snapshot_id` is missing in the request",
-    ),
-    case(
-        "no secrets",
-        |r| r.secrets.clear(),
-        InvalidArgument,
-        "provided secret is empty; the StorageClass or PersistentVolume must name a Secret with \
-         `userID` and `userKey`",
     ),
     case(
         "a snapshot that is not in it",

@@ -1,9 +1,10 @@
-//! Secrets. All RPCs that need them read them in the same way; CreateVolume stands for all.
+//! Secrets, of all RPCs that need them.
 
 use std::collections::BTreeMap;
 
-use csi_proto::v1::CreateVolumeRequest;
+use csi_proto::v1::{self as csi, CreateVolumeRequest};
 use tonic::Code::{InvalidArgument, Ok as Served, PermissionDenied};
+use tonic::Status;
 
 use crate::create_volume::send;
 use crate::lab::{Lab, VOLUME};
@@ -12,7 +13,9 @@ use crate::table::{Case, Report, case};
 
 pub(crate) fn run(report: &mut Report) {
     let request = |_: &Lab| create_request(VOLUME, 2);
-    report.check("secrets", Lab::with_volume, request, send, SECRETS);
+    for case in SECRETS {
+        report.secret("CreateVolume", Lab::with_volume, request, send, case);
+    }
     let guarded = || {
         let lab = Lab::new();
         lab.world.memory.create_user("k8s", "another key".into());
@@ -21,96 +24,157 @@ pub(crate) fn run(report: &mut Report) {
     report.check("secrets that Ceph refuses", guarded, request, send, REFUSED);
 }
 
-fn only<const N: usize>(request: &mut CreateVolumeRequest, fields: [(&str, &str); N]) {
-    let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    request.secrets = BTreeMap::from(fields);
+type Secrets = BTreeMap<String, String>;
+
+/// Requests with secrets.
+pub(crate) trait WithSecrets {
+    fn secrets(&mut self) -> &mut Secrets;
 }
 
-const SECRETS: &[Case<CreateVolumeRequest>] = &[
+macro_rules! with_secrets {
+    ($($request:ident)*) => {
+        $(impl WithSecrets for csi::$request {
+            fn secrets(&mut self) -> &mut Secrets {
+                &mut self.secrets
+            }
+        })*
+    };
+}
+
+with_secrets! {
+    CreateVolumeRequest
+    DeleteVolumeRequest
+    ControllerExpandVolumeRequest
+    ValidateVolumeCapabilitiesRequest
+    CreateSnapshotRequest
+    DeleteSnapshotRequest
+    GetSnapshotRequest
+    CreateVolumeGroupSnapshotRequest
+    DeleteVolumeGroupSnapshotRequest
+    GetVolumeGroupSnapshotRequest
+    NodeStageVolumeRequest
+}
+
+impl Report {
+    /// Sends a request with each of the secrets that are refused.
+    pub(crate) fn secrets<Q: WithSecrets>(
+        &mut self,
+        rpc: &str,
+        lab: impl Fn() -> Lab,
+        request: impl Fn(&Lab) -> Q,
+        send: impl Fn(&Lab, Q) -> Result<String, Status>,
+    ) {
+        for case in SECRETS.iter().filter(|case| case.code != Served) {
+            self.secret(rpc, &lab, &request, &send, case);
+        }
+    }
+
+    fn secret<Q: WithSecrets>(
+        &mut self,
+        rpc: &str,
+        lab: impl Fn() -> Lab,
+        request: impl Fn(&Lab) -> Q,
+        send: impl Fn(&Lab, Q) -> Result<String, Status>,
+        case: &Case<Secrets>,
+    ) {
+        let lab = lab();
+        let mut request = request(&lab);
+        (case.edit)(request.secrets());
+        let name = format!("{rpc}, secrets: {}", case.name);
+        self.one(&name, &lab, case.code, case.message, || send(&lab, request));
+    }
+}
+
+fn only<const N: usize>(secrets: &mut Secrets, fields: [(&str, &str); N]) {
+    let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    *secrets = BTreeMap::from(fields);
+}
+
+const SECRETS: &[Case<Secrets>] = &[
     case(
         "none",
-        |r| r.secrets.clear(),
+        BTreeMap::clear,
         InvalidArgument,
         "provided secret is empty; the StorageClass or PersistentVolume must name a Secret with \
          `userID` and `userKey`",
     ),
     case(
         "none of ours",
-        |r| only(r, [("password", "x")]),
+        |s| only(s, [("password", "x")]),
         InvalidArgument,
         "missing ID field 'userID' in secrets",
     ),
     case(
         "only userID",
-        |r| only(r, [("userID", "k8s")]),
+        |s| only(s, [("userID", "k8s")]),
         InvalidArgument,
         "missing key field 'userKey' in secrets",
     ),
     case(
         "only userKey",
-        |r| only(r, [("userKey", KEY)]),
+        |s| only(s, [("userKey", KEY)]),
         InvalidArgument,
         "missing ID field 'userID' in secrets",
     ),
     case(
         "only adminID",
-        |r| only(r, [("adminID", "admin")]),
+        |s| only(s, [("adminID", "admin")]),
         InvalidArgument,
         "missing key field 'adminKey' in secrets",
     ),
     case(
         "only adminKey",
-        |r| only(r, [("adminKey", KEY)]),
+        |s| only(s, [("adminKey", KEY)]),
         InvalidArgument,
         "missing ID field 'adminID' in secrets",
     ),
     case(
         "the ID of one pair and the key of the other",
-        |r| only(r, [("userID", "k8s"), ("adminKey", KEY)]),
+        |s| only(s, [("userID", "k8s"), ("adminKey", KEY)]),
         InvalidArgument,
         "missing key field 'userKey' in secrets",
     ),
     case(
         "userId",
-        |r| only(r, [("userId", "k8s"), ("userKey", KEY)]),
+        |s| only(s, [("userId", "k8s"), ("userKey", KEY)]),
         InvalidArgument,
         "missing ID field 'userID' in secrets; it has 'userId'",
     ),
     case(
         "userkey",
-        |r| only(r, [("userID", "k8s"), ("userkey", KEY)]),
+        |s| only(s, [("userID", "k8s"), ("userkey", KEY)]),
         InvalidArgument,
         "missing key field 'userKey' in secrets; it has 'userkey'",
     ),
     case(
         "empty userID",
-        |r| only(r, [("userID", ""), ("userKey", KEY)]),
+        |s| only(s, [("userID", ""), ("userKey", KEY)]),
         InvalidArgument,
         "missing ID field 'userID' in secrets",
     ),
     case(
         "userID of white space",
-        |r| only(r, [("userID", " \n"), ("userKey", KEY)]),
+        |s| only(s, [("userID", " \n"), ("userKey", KEY)]),
         InvalidArgument,
         "missing ID field 'userID' in secrets",
     ),
     case(
         "empty userKey",
-        |r| only(r, [("userID", "k8s"), ("userKey", "")]),
+        |s| only(s, [("userID", "k8s"), ("userKey", "")]),
         InvalidArgument,
         "missing key field 'userKey' in secrets",
     ),
     case(
         "client. and nothing",
-        |r| only(r, [("userID", "client."), ("userKey", KEY)]),
+        |s| only(s, [("userID", "client."), ("userKey", KEY)]),
         InvalidArgument,
         "field 'userID' in secrets is not a cephx user name: nothing follows `client.`",
     ),
     case(
         "userID with a comma",
-        |r| {
+        |s| {
             only(
-                r,
+                s,
                 [("userID", "k8s,secretfile=/etc/shadow"), ("userKey", KEY)],
             )
         },
@@ -120,30 +184,30 @@ const SECRETS: &[Case<CreateVolumeRequest>] = &[
     ),
     case(
         "userID with a blank",
-        |r| only(r, [("userID", "k 8s"), ("userKey", KEY)]),
+        |s| only(s, [("userID", "k 8s"), ("userKey", KEY)]),
         InvalidArgument,
         "field 'userID' in secrets is not a cephx user name: it has a comma, white space or a character \
          outside of ASCII",
     ),
     case(
         "userID with an umlaut",
-        |r| only(r, [("userID", "jürgen"), ("userKey", KEY)]),
+        |s| only(s, [("userID", "jürgen"), ("userKey", KEY)]),
         InvalidArgument,
         "field 'userID' in secrets is not a cephx user name: it has a comma, white space or a character \
          outside of ASCII",
     ),
     case(
         "a password for a key",
-        |r| only(r, [("userID", "k8s"), ("userKey", "correct horse")]),
+        |s| only(s, [("userID", "k8s"), ("userKey", "correct horse")]),
         InvalidArgument,
         "field 'userKey' in secrets is not a cephx key: it has characters that base64 does not have; \
          `ceph auth get-key` prints the key",
     ),
     case(
         "a whole keyring for a key",
-        |r| {
+        |s| {
             only(
-                r,
+                s,
                 [
                     ("userID", "k8s"),
                     ("userKey", "[client.k8s]\n\tkey = AQBv=="),
@@ -156,23 +220,23 @@ const SECRETS: &[Case<CreateVolumeRequest>] = &[
     ),
     case(
         "a key that was cut off",
-        |r| only(r, [("userID", "k8s"), ("userKey", &KEY[..38])]),
+        |s| only(s, [("userID", "k8s"), ("userKey", &KEY[..38])]),
         InvalidArgument,
         "field 'userKey' in secrets is not a cephx key: it is not complete base64, a part was cut off; \
          `ceph auth get-key` prints the key",
     ),
     case(
         "a short key",
-        |r| only(r, [("userID", "k8s"), ("userKey", &KEY[..36])]),
+        |s| only(s, [("userID", "k8s"), ("userKey", &KEY[..36])]),
         InvalidArgument,
         "field 'userKey' in secrets is not a cephx key: it is too short; `ceph auth get-key` prints the \
          key",
     ),
     case(
         "a key encoded twice",
-        |r| {
+        |s| {
             let twice = "QVFCdmFCUm5BQUFBQUJBQWEydHJhMnRyYTJ0cmEydHJhMnRyYTJ0cmEycz0=";
-            only(r, [("userID", "k8s"), ("userKey", twice)]);
+            only(s, [("userID", "k8s"), ("userKey", twice)]);
         },
         InvalidArgument,
         "field 'userKey' in secrets is not a cephx key: it is encoded in base64 twice; write it to \
@@ -180,17 +244,17 @@ const SECRETS: &[Case<CreateVolumeRequest>] = &[
     ),
     case(
         "a bad adminKey",
-        |r| only(r, [("adminID", "admin"), ("adminKey", "???")]),
+        |s| only(s, [("adminID", "admin"), ("adminKey", "???")]),
         InvalidArgument,
         "field 'adminKey' in secrets is not a cephx key: it has characters that base64 does not have; \
          `ceph auth get-key` prints the key",
     ),
     case(
         "a bad user pair besides a good admin pair",
-        |r| {
+        |s| {
             let admin = [("adminID", "admin"), ("adminKey", KEY)];
             only(
-                r,
+                s,
                 [("userID", "k8s"), ("userKey", "???"), admin[0], admin[1]],
             );
         },
@@ -200,21 +264,21 @@ const SECRETS: &[Case<CreateVolumeRequest>] = &[
     ),
     case(
         "client. before the user",
-        |r| only(r, [("userID", "client.k8s"), ("userKey", KEY)]),
+        |s| only(s, [("userID", "client.k8s"), ("userKey", KEY)]),
         Served,
         "",
     ),
     case(
         "white space around both",
-        |r| only(r, [("userID", " k8s\n"), ("userKey", &format!("{KEY}\n"))]),
+        |s| only(s, [("userID", " k8s\n"), ("userKey", &format!("{KEY}\n"))]),
         Served,
         "",
     ),
     case(
         "half a user pair besides an admin pair",
-        |r| {
+        |s| {
             only(
-                r,
+                s,
                 [("userID", "k8s"), ("adminID", "admin"), ("adminKey", KEY)],
             )
         },
@@ -233,7 +297,7 @@ const REFUSED: &[Case<CreateVolumeRequest>] = &[
     ),
     case(
         "an unknown user",
-        |r| only(r, [("userID", "nobody"), ("userKey", KEY)]),
+        |r| only(&mut r.secrets, [("userID", "nobody"), ("userKey", KEY)]),
         PermissionDenied,
         "connect as `client.nobody` to `127.0.0.1:6789`: permission denied: no such user, or another key; compare \
          user and key in the secret with `ceph auth get client.nobody`, which also has to show a mon capability",

@@ -28,6 +28,7 @@ fn create(report: &mut Report) {
         take,
         CREATE,
     );
+    report.secrets("CreateSnapshot", Lab::with_volume, existing, take);
     for (name, id, why) in ids::UNDECODABLE {
         let lab = Lab::with_volume();
         let name = format!("CreateSnapshot, {name}");
@@ -112,6 +113,7 @@ fn delete(report: &mut Report) {
         remove,
         DELETE,
     );
+    report.secrets("DeleteSnapshot", Lab::with_snapshot, existing, remove);
     for (name, id, _) in ids::UNDECODABLE {
         let lab = Lab::with_snapshot();
         let name = format!("DeleteSnapshot, {name}");
@@ -141,6 +143,7 @@ fn get(report: &mut Report) {
         look,
         GET,
     );
+    report.secrets("GetSnapshot", Lab::with_snapshot, existing, look);
     for (name, id, why) in ids::UNDECODABLE {
         let lab = Lab::with_snapshot();
         let name = format!("GetSnapshot, {name}");
@@ -214,19 +217,6 @@ const CREATE: &[Case<CreateSnapshotRequest>] = &[
         |r| r.source_volume_id = "v".repeat(129),
         InvalidArgument,
         "`source_volume_id`: has 129 bytes, a volume id has at most 128",
-    ),
-    case(
-        "no secrets",
-        |r| r.secrets.clear(),
-        InvalidArgument,
-        "provided secret is empty; the StorageClass or PersistentVolume must name a Secret with \
-         `userID` and `userKey`",
-    ),
-    case(
-        "half a secret",
-        |r| drop(r.secrets.remove("userKey")),
-        InvalidArgument,
-        "missing key field 'userKey' in secrets",
     ),
     case(
         "clusterID of another cluster",
@@ -355,13 +345,6 @@ const DELETE: &[Case<DeleteSnapshotRequest>] = &[
         "`snapshot_id`: has 129 bytes, a snapshot id has at most 128",
     ),
     case(
-        "no secrets",
-        |r| r.secrets.clear(),
-        InvalidArgument,
-        "provided secret is empty; the StorageClass or PersistentVolume must name a Secret with \
-         `userID` and `userKey`",
-    ),
-    case(
         "unknown cluster",
         |r| r.snapshot_id = ids::OTHER_CLUSTER.to_owned(),
         FailedPrecondition,
@@ -389,13 +372,6 @@ const GET: &[Case<GetSnapshotRequest>] = &[
         |r| r.snapshot_id.clear(),
         InvalidArgument,
         "`snapshot_id` is missing in the request",
-    ),
-    case(
-        "no secrets",
-        |r| r.secrets.clear(),
-        InvalidArgument,
-        "provided secret is empty; the StorageClass or PersistentVolume must name a Secret with \
-         `userID` and `userKey`",
     ),
     case(
         "unknown cluster",

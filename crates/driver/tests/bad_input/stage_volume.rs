@@ -28,6 +28,7 @@ pub(crate) fn run(report: &mut Report) {
 fn dynamic(report: &mut Report) {
     let good = |_: &Lab| request();
     report.check("NodeStageVolume, fields", lab, good, send, FIELDS);
+    report.secrets("NodeStageVolume", lab, good, send);
     report.check("NodeStageVolume, context", lab, good, send, CONTEXT);
     let broken = || Lab::with_config("[{");
     report.check("NodeStageVolume, config", broken, good, send, CONFIG);
@@ -300,26 +301,6 @@ const FIELDS: &[Case<NodeStageVolumeRequest>] = &[
         |r| r.staging_target_path = "/plugins/hash/file".to_owned(),
         InvalidArgument,
         "`staging_target_path`: `/plugins/hash/file` is not a directory",
-    ),
-    case(
-        "no secrets",
-        |r| r.secrets.clear(),
-        InvalidArgument,
-        "provided secret is empty; the StorageClass or PersistentVolume must name a Secret with \
-         `userID` and `userKey`",
-    ),
-    case(
-        "half a secret",
-        |r| drop(r.secrets.remove("userKey")),
-        InvalidArgument,
-        "missing key field 'userKey' in secrets",
-    ),
-    case(
-        "a bad key",
-        |r| drop(r.secrets.insert("userKey".to_owned(), "secret".to_owned())),
-        InvalidArgument,
-        "field 'userKey' in secrets is not a cephx key: it is not complete base64, a part was cut off; \
-         `ceph auth get-key` prints the key",
     ),
 ];
 

@@ -22,6 +22,12 @@ pub(crate) fn run(report: &mut Report) {
     let existing = |lab: &Lab| of(&lab.volume_id);
     let table = "ValidateVolumeCapabilities, fields";
     report.check(table, Lab::with_volume, existing, send, FIELDS);
+    report.secrets(
+        "ValidateVolumeCapabilities",
+        Lab::with_volume,
+        existing,
+        send,
+    );
     for (name, id, why) in ids::UNDECODABLE {
         let lab = Lab::with_volume();
         let name = format!("ValidateVolumeCapabilities, {name}");
@@ -70,13 +76,6 @@ const FIELDS: &[Case<ValidateVolumeCapabilitiesRequest>] = &[
         |r| r.volume_capabilities.clear(),
         InvalidArgument,
         "`volume_capabilities` is missing in the request",
-    ),
-    case(
-        "no secrets",
-        |r| r.secrets.clear(),
-        InvalidArgument,
-        "provided secret is empty; the StorageClass or PersistentVolume must name a Secret with \
-         `userID` and `userKey`",
     ),
     case(
         "block",
