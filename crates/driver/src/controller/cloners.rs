@@ -3,16 +3,20 @@
 //!
 //! Ceph 18 and later refuse a clone while all threads are busy. Requests stand in line here, so that the
 //! first to ask is the first to get a thread. A look at a clone takes the manager's one lock for some
-//! milliseconds, or some hundred beside busy threads, and slows down the clones themselves: so those who
-//! wait leave each other the time, and one clone is looked at the less often the longer it takes.
+//! milliseconds, or some hundred beside busy threads, and slows down the clones themselves: so one clone is
+//! looked at the less often the longer it takes, and of many it is the first in line that is looked at, as Ceph
+//! makes them in this order. Whose clone is complete leaves the line, and the next looks at once. The others,
+//! who may have a small one behind a large one, look as often as they leave each other the time.
+
+mod line;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use ceph::{CloneState, CloneStatus, Context, ErrorKind, Snapshot, Subvolume};
 
+use self::line::{Line, Place};
 use crate::backend::Session;
 use crate::error::Error;
 use crate::journal::Origin;
@@ -30,14 +34,6 @@ const TO_ANSWER: Duration = Duration::from_millis(200);
 #[derive(Debug, Default)]
 pub(super) struct Cloners(Mutex<HashMap<(String, i64), Arc<Line>>>);
 
-/// Who waits for clones of one file system.
-#[derive(Debug, Default)]
-struct Line {
-    /// Whose turn it is to begin a clone; tokio's mutex is given to those who wait in their order.
-    turn: tokio::sync::Mutex<()>,
-    waiting: AtomicU32,
-}
-
 /// One request's waiting for its clone.
 #[derive(Debug)]
 pub(super) struct Wait<'a> {
@@ -45,6 +41,11 @@ pub(super) struct Wait<'a> {
     line: Arc<Line>,
     name: &'a str,
     origin: &'a Origin,
+    /// `None` once the clone is complete.
+    place: Option<Place>,
+    /// Whether it has the turn to begin its clone.
+    begins: bool,
+    /// Since when it has waited for what it waits for now.
     since: Instant,
     /// How long the last look took.
     look: Duration,
@@ -62,12 +63,13 @@ impl Cloners {
         let key = (session.cluster.monitors.clone(), session.filesystem.id);
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let line = Arc::clone(lines.entry(key).or_default());
-        line.waiting.fetch_add(1, Ordering::Relaxed);
         Wait {
             cx,
+            place: Some(line.enter()),
             line,
             name,
             origin,
+            begins: false,
             since: Instant::now(),
             look: Duration::ZERO,
         }
@@ -90,9 +92,10 @@ impl Wait<'_> {
         let line = Arc::clone(&self.line);
         self.cx.step("clone turn", "a turn to begin a clone");
         let last = tokio::time::Instant::from_std(self.cx.deadline()) - TO_ANSWER;
-        let Ok(_turn) = tokio::time::timeout_at(last, line.turn.lock()).await else {
+        let Ok(_turn) = tokio::time::timeout_at(last, line.turn()).await else {
             return Err(self.unfinished(STATE.to_owned()));
         };
+        (self.begins, self.since) = (true, Instant::now());
         loop {
             let asked = Instant::now();
             match session.clones.start(self.cx, from, to, pool).await {
@@ -100,7 +103,10 @@ impl Wait<'_> {
                     self.look = asked.elapsed();
                     self.pause(|| STATE.to_owned()).await?;
                 }
-                begun => return Ok(begun),
+                begun => {
+                    (self.begins, self.since) = (false, Instant::now());
+                    return Ok(begun);
+                }
             }
         }
     }
@@ -117,23 +123,61 @@ impl Wait<'_> {
         status
     }
 
+    /// Leaves the line, as the clone is complete.
+    pub(super) fn leave(&mut self) {
+        (self.place, self.since) = (None, Instant::now());
+    }
+
     /// Waits until it is time to look again.
     ///
     /// # Errors
     /// [`Error::Unfinished`] if the deadline is too near for that; `state` says how far the clone is.
-    pub(super) async fn pause(&self, state: impl FnOnce() -> String) -> Result<(), Error> {
-        let waiting = self.line.waiting.load(Ordering::Relaxed);
-        // A look that took long has waited for the cloner itself, and is a reason to leave time for
-        // others, but not to wait alone.
-        let shared = self.look * waiting.saturating_sub(1);
-        let pause = (self.since.elapsed() / PART_OF_AGE).max(shared);
-        let pause = pause.clamp(SHORTEST, LONGEST);
-        if self.cx.remaining() < pause + 2 * self.look + TO_ANSWER {
-            return Err(self.unfinished(state()));
-        }
+    pub(super) async fn pause(&mut self, state: impl FnOnce() -> String) -> Result<(), Error> {
         self.cx.step("clone", "the clone to be complete");
-        tokio::time::sleep(pause).await;
-        Ok(())
+        let paused = Instant::now();
+        loop {
+            let departures = self.place.as_ref().map_or(0, Place::departures);
+            let was_first = self.is_first();
+            let interval = self.interval();
+            if self.cx.remaining() < interval + 2 * self.look + TO_ANSWER {
+                return Err(self.unfinished(state()));
+            }
+            let left = interval.saturating_sub(paused.elapsed());
+            let Some(place) = &mut self.place else {
+                tokio::time::sleep(left).await;
+                return Ok(());
+            };
+            tokio::select! {
+                () = tokio::time::sleep(left) => return Ok(()),
+                () = place.departure_after(departures) => {}
+            }
+            if self.begins {
+                // There may be a thread now.
+                return Ok(());
+            }
+            if !was_first && self.is_first() {
+                self.since = Instant::now();
+                return Ok(());
+            }
+        }
+    }
+
+    fn is_first(&self) -> bool {
+        self.place.as_ref().is_none_or(Place::is_first)
+    }
+
+    /// From one look to the next.
+    fn interval(&self) -> Duration {
+        let part = self.since.elapsed() / PART_OF_AGE;
+        let interval = match &self.place {
+            // A look that took long has waited for the cloner itself, and is a reason to leave time for
+            // others, but not for the one whom they wait for.
+            Some(place) if !self.begins && !place.is_first() => {
+                part.max(self.look * place.others())
+            }
+            _ => part,
+        };
+        interval.clamp(SHORTEST, LONGEST)
     }
 
     fn unfinished(&self, state: String) -> Error {
@@ -144,12 +188,6 @@ impl Wait<'_> {
             state,
             age: since.elapsed().unwrap_or_default(),
         }
-    }
-}
-
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        self.line.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

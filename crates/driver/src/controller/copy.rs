@@ -56,7 +56,10 @@ impl Copying<'_> {
         let (cx, name) = (self.cx, &self.request.name);
         let mut wait = self.cloners.wait(cx, self.session, name, self.origin);
         match self.cloned(&mut wait, &record, &places, begun).await {
-            Ok(()) => self.finish(&wait, record, &places).await,
+            Ok(()) => {
+                wait.leave();
+                self.finish(&mut wait, record, &places).await
+            }
             Err(error) => Err(error),
         }
     }
@@ -174,7 +177,7 @@ impl Copying<'_> {
     /// What is left to do once the clone is complete; all of it may be done again.
     async fn finish(
         &self,
-        wait: &Wait<'_>,
+        wait: &mut Wait<'_>,
         record: Record,
         places: &Places,
     ) -> Result<Provisioned, Error> {
@@ -218,7 +221,7 @@ impl Copying<'_> {
     /// After a failure that the sidecar takes as final nobody else will clean up.
     async fn give_back(
         &self,
-        wait: &Wait<'_>,
+        wait: &mut Wait<'_>,
         record: &Record,
         places: &Places,
     ) -> Result<(), Error> {
@@ -299,7 +302,7 @@ pub(super) async fn erase(cx: &Context, session: &Session, at: &Subvolume) -> ce
 /// Removes the snapshot that was made for a copy. It is free a moment after the clone is complete.
 async fn remove_snapshot(
     session: &Session,
-    wait: &Wait<'_>,
+    wait: &mut Wait<'_>,
     cx: &Context,
     at: &Snapshot,
 ) -> Result<(), Error> {
@@ -325,8 +328,9 @@ pub(super) async fn delete(
     erase(cx, session, &session.subvolume(record)).await?;
     if origin.snapshot.is_none() {
         let name = record.request_name.as_deref().unwrap_or_default();
-        let wait = cloners.wait(cx, session, name, origin);
-        remove_snapshot(session, &wait, cx, &session.copied(record, origin)).await?;
+        let mut wait = cloners.wait(cx, session, name, origin);
+        wait.leave();
+        remove_snapshot(session, &mut wait, cx, &session.copied(record, origin)).await?;
     }
     Ok(())
 }
