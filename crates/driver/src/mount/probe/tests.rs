@@ -40,9 +40,10 @@ async fn a_mount_that_hangs_costs_one_thread_and_its_answer_reaches_everybody() 
         let error = probe.ask(&cx(200), path).await.unwrap_err();
         assert!(matches!(error, Error::Hangs { .. }), "{error:?}");
     }
-    GO_ON.store(true, Ordering::SeqCst);
     let (context, other) = (cx(30_000), cx(30_000));
-    let (one, two) = tokio::join!(probe.ask(&context, path), probe.ask(&other, path));
+    // Both wait already when the answer comes.
+    let go_on = async { GO_ON.store(true, Ordering::SeqCst) };
+    let (one, two, ()) = tokio::join!(probe.ask(&context, path), probe.ask(&other, path), go_on);
     assert_eq!((one.unwrap(), two.unwrap()), (7, 7));
     assert_eq!(ASKED.load(Ordering::SeqCst), 1);
     assert!(probe.all.lock().is_empty() && probe.answers.lock().unwrap().is_empty());
