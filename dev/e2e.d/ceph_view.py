@@ -31,6 +31,13 @@ class Ceph:
             raise OSError(-code, f"{prefix} {arguments}: {status}")
         return json.loads(out) if out else None
 
+    def setting(self, name, value):
+        """Sets an option of the manager."""
+        command = json.dumps({"prefix": "config set", "who": "mgr", "name": name, "value": value})
+        code, _, status = self.rados.mon_command(command, b"", timeout=120)
+        if code:
+            raise OSError(-code, f"{name} = {value}: {status}")
+
     def subvolumes(self):
         return sorted(s["name"] for s in self.command("fs subvolume ls", group_name=self.group))
 

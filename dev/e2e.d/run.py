@@ -13,7 +13,7 @@ import time
 import traceback
 
 # In order of worth: what is shown first is worth most.
-CASES = "story shapes expansion copies errors leader kinds outages dryrun kernel groups".split()
+CASES = "story shapes expansion copies errors leader kinds events outages dryrun kernel groups".split()
 
 
 def title(name):

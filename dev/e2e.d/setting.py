@@ -50,7 +50,9 @@ class Setting:
         if kube.get("namespace", kube.namespace):
             kube.delete("namespace", kube.namespace)
             kube.gone("namespace", kube.namespace)
-        wait("no volume is left in Kubernetes", lambda: not kube.list("pv"))
+        # What a case that failed has left behind is another one's.
+        claimed = lambda pv: pv["spec"].get("claimRef", {}).get("namespace") == kube.namespace
+        wait("no volume of it is left in Kubernetes", lambda: not any(map(claimed, kube.list("pv"))))
 
     def install(self):
         """What an administrator does: the driver, its configuration, a Secret, a StorageClass."""
@@ -99,8 +101,8 @@ class Setting:
         for command in (
             ["get", "pods,pvc,pv", "--all-namespaces", "-o", "wide"],
             ["get", "events", "-n", f"e2e-{name}", "--sort-by=.lastTimestamp"],
-            ["logs", "-l", PLUGIN, "--all-containers", "--prefix", "--tail=40"],
-            ["logs", "-l", PROVISIONER, "--all-containers", "--prefix", "--tail=20"],
+            ["logs", "-l", PLUGIN, "-c", "csi-cephfsplugin", "--prefix", "--tail=20"],
+            ["logs", "-l", PROVISIONER, "-c", "csi-cephfsplugin", "--prefix", "--tail=10"],
         ):
             print(f"\n--- kubectl {' '.join(command)}")
             print(self.system.run(*command, shown=False, tolerate=True) or "(no answer)", flush=True)
