@@ -28,10 +28,11 @@ cgroups_make() {
   fi
 }
 
-# cgroups_remove NAME
+# cgroups_remove NAME: fails if something is left in any of the hierarchies.
 cgroups_remove() {
-  local root
+  local root status=0
   for root in $(cgroups_roots); do
-    if [[ -d $root/$1 ]]; then find "$root/$1" -depth -type d -exec rmdir {} +; fi
+    if [[ -d $root/$1 ]]; then find "$root/$1" -depth -type d -exec rmdir {} + || status=1; fi
   done
+  return "$status"
 }
