@@ -298,8 +298,8 @@ fn pending_clones_are_named() {
             .await;
         let (id, subvolume) = (snapshot.unwrap().snapshot_id, subvolume_of(&volume));
         let name = lab.snapshots(&subvolume).remove(0);
-        // More than are made at once.
-        let clones: Vec<_> = (0..5).map(|number| format!("clone-{number}")).collect();
+        // As many as are made at once: Ceph 18 and later refuse further ones.
+        let clones: Vec<_> = (0..4).map(|number| format!("clone-{number}")).collect();
         for clone in &clones {
             start_clone(&lab, &subvolume, &name, clone);
         }
@@ -307,7 +307,7 @@ fn pending_clones_are_named() {
         assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
         let told = "cannot be deleted yet, because volumes are being made of it (";
         assert!(refused.message().contains(told), "{refused}");
-        assert!(refused.message().contains("clone-4"), "{refused}");
+        assert!(refused.message().contains("clone-3"), "{refused}");
         let seen = client.get_snapshot(csi::GetSnapshotRequest {
             snapshot_id: id.clone(),
             secrets: lab.secrets(),
