@@ -25,7 +25,7 @@ use futures::future::join_all;
 use rustix::process::{Pid, Signal, kill_process};
 use tonic::{Code, Request};
 
-use lab::{Lab, by_hand, processes_of, runtime, setting, unmount_by_hand};
+use lab::{Lab, by_hand, processes_of, runtime, setting, unmount};
 
 /// The value of the parameter `mounter`.
 const MOUNTER: &str = "fuse";
@@ -115,7 +115,7 @@ fn volumes() -> Vec<Volume> {
     for lab in &others {
         std::fs::create_dir_all(group.join(lab.root.rsplit('/').next().unwrap())).unwrap();
     }
-    unmount_by_hand(&group);
+    unmount(&group);
     let labs = std::iter::once(first).chain(others);
     labs.map(|lab| Volume {
         target: lab.target("pod"),

@@ -144,7 +144,7 @@ impl Lab {
         std::fs::create_dir(&path).unwrap();
         by_hand(&path, GROUP, self.directory.path());
         std::fs::create_dir_all(path.join(self.root.rsplit('/').next().unwrap())).unwrap();
-        unmount_by_hand(&path);
+        unmount(&path);
     }
 
     /// What the next driver of this node has of FUSE.
@@ -336,17 +336,6 @@ pub(crate) fn unmount(at: &Path) {
             other => return other.unwrap(),
         }
         assert!(start.elapsed() < DEADLINE, "{} is busy", at.display());
-    }
-}
-
-/// Unmounts what was mounted by hand, and waits until all that was written is in the cluster: a ceph-fuse goes
-/// on for that when its mount is gone.
-pub(crate) fn unmount_by_hand(at: &Path) {
-    unmount(at);
-    let start = Instant::now();
-    while !processes_of(at).is_empty() {
-        assert!(start.elapsed() < DEADLINE, "a client still runs");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -16,7 +16,6 @@ use tonic::{Code, Request};
 
 use super::lab::{
     Lab, Mode, by_hand, capability, key, map, mount_line, processes_of, runtime, setting, unmount,
-    unmount_by_hand,
 };
 
 /// A subvolume with a file from before its snapshot and one from after it.
@@ -55,7 +54,7 @@ impl Parent {
         let file = std::fs::File::open(at.join("before")).unwrap();
         file.sync_all().unwrap();
         drop(file);
-        unmount_by_hand(&at);
+        unmount(&at);
         connection
             .snapshots()
             .create(&cx(), &snapshot)
@@ -64,7 +63,7 @@ impl Parent {
         by_hand(&at, &path, lab.directory.path());
         std::fs::write(at.join("after"), "content").unwrap();
         std::fs::write(at.join("before"), "changed").unwrap();
-        unmount_by_hand(&at);
+        unmount(&at);
         Self {
             connection,
             snapshot,
