@@ -18,6 +18,7 @@ mod driver;
 mod group;
 #[path = "node_kernel/key.rs"]
 mod key;
+#[cfg(target_arch = "x86_64")] // as are the virtual machine, and the numbers of system calls
 #[path = "node_kernel/kills.rs"]
 mod kills;
 #[path = "node_fuse/lab.rs"]
@@ -51,6 +52,9 @@ mod search;
 mod shallow;
 #[path = "node_kernel/timing.rs"]
 mod timing;
+#[cfg(target_arch = "x86_64")]
+#[path = "node_kernel/tracer.rs"]
+mod tracer;
 
 /// The value of the parameter `mounter`.
 const MOUNTER: &str = "kernel";
