@@ -32,6 +32,7 @@ mod snapshot;
 mod stats;
 mod table;
 mod unmount;
+mod witness;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -58,6 +59,7 @@ pub use snapshot::{Snapshot, SnapshotName};
 pub use stats::Usage;
 pub use table::{Mount, MountTable, ParseError};
 pub use unmount::{Unmounted, Users};
+pub use witness::Witness;
 
 /// What the node service asks of the operating system.
 ///

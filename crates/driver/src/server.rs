@@ -8,9 +8,9 @@ pub(crate) use listen::listen_unix;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ceph::Pool;
 use ceph::observe::Observed;
 use ceph::rados::{self, Connector};
+use ceph::{Connect, Pool};
 use csi_proto::v1::controller_server::ControllerServer;
 use csi_proto::v1::group_controller_server::GroupControllerServer;
 use csi_proto::v1::identity_server::IdentityServer;
@@ -32,7 +32,7 @@ use crate::identity;
 use crate::kubernetes::Api;
 use crate::liveness;
 use crate::metrics::{self, CephCalls, Metrics};
-use crate::mount::{Fuse, Kernel, Linux, Mounter};
+use crate::mount::{Fuse, Kernel, Linux, Mounter, Witness};
 use crate::node::{self, Labels, Node, Records, Recovery, topology};
 use crate::own_credentials::OwnCredentials;
 use crate::registrar::{self, Registrar};
@@ -81,7 +81,8 @@ pub async fn serve(settings: DriverSettings, shutdown: CancellationToken) -> Res
     } = settings;
     let conf = Arc::new(CephConf::new(ceph_conf::DEFAULT_DIR));
     let calls = CephCalls::default();
-    let backend = Arc::new(make_backend(&common, &conf, &calls));
+    let connect = make_connector(&conf, &calls);
+    let backend = Arc::new(make_backend(&common, &connect));
     let limits = Limits {
         longest: common.rpc_timeout,
         slow: common.slow_op_interval,
@@ -100,7 +101,7 @@ pub async fn serve(settings: DriverSettings, shutdown: CancellationToken) -> Res
         .map(|controller| controller_services(controller, &frame));
     let (controller_service, group_service) = controllers.unzip();
     let node = match node {
-        Some(settings) => Some(make_node(settings, &common, backend, conf).await?),
+        Some(settings) => Some(make_node(settings, &common, backend, conf, connect).await?),
         None => None,
     };
     let metrics = make_metrics(&calls, &frame, node.as_ref());
@@ -131,15 +132,18 @@ pub async fn serve(settings: DriverSettings, shutdown: CancellationToken) -> Res
     Ok(())
 }
 
-fn make_backend(common: &CommonSettings, conf: &CephConf, calls: &CephCalls) -> Backend {
-    let config = Arc::new(Config::open(&common.config_file, &common.rados_namespace));
+fn make_connector(conf: &CephConf, calls: &CephCalls) -> Arc<dyn Connect> {
     let connector = Connector::new(rados::Settings {
         // Administrators put settings of their own into it: it counts where it is present.
         conf_file: conf.existing(),
         ..rados::Settings::default()
     });
-    let observed = Observed::new(Arc::new(connector), Arc::new(calls.clone()));
-    Backend::new(config, Pool::new(Arc::new(observed)), &common.instance_id)
+    Arc::new(Observed::new(Arc::new(connector), Arc::new(calls.clone())))
+}
+
+fn make_backend(common: &CommonSettings, connect: &Arc<dyn Connect>) -> Backend {
+    let config = Arc::new(Config::open(&common.config_file, &common.rados_namespace));
+    Backend::new(config, Pool::new(Arc::clone(connect)), &common.instance_id)
 }
 
 fn make_metrics(calls: &CephCalls, frame: &Arc<Frame>, node: Option<&Arc<Node>>) -> Metrics {
@@ -232,17 +236,20 @@ async fn make_node(
     common: &CommonSettings,
     backend: Arc<Backend>,
     conf: Arc<CephConf>,
+    connect: Arc<dyn Connect>,
 ) -> Result<Arc<Node>, Error> {
     // Two drivers on one node, of different names or sockets, keep apart.
     let name = format!("spirula {} {}", common.driver_name, common.endpoint);
     let records = Records::in_keyring(name.clone());
     let recovery = Recovery::new(records, settings.heal_running_pods);
+    let witness = Witness::new(connect);
     let fuse = Fuse::new(settings.fuse_binary, conf)
         .owned_by(name)
+        .with_witness(witness.clone())
         .with_cgroups(settings.fuse_cgroups);
     // The preferred one first, as in the original.
     let mounters: Vec<Box<dyn Mounter>> = vec![
-        Box::new(Kernel::new(settings.force_kernel_client)),
+        Box::new(Kernel::new(settings.force_kernel_client).with_witness(witness)),
         Box::new(fuse),
     ];
     let labels = Labels::new(&common.node_id, common.kubernetes.clone().map(Api::new));

@@ -11,6 +11,8 @@
 
 #[path = "node_fuse/broken.rs"]
 mod broken;
+#[path = "node_fuse/early.rs"]
+mod early;
 #[path = "node_fuse/group.rs"]
 mod group;
 #[path = "node_fuse/key.rs"]

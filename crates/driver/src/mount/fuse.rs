@@ -19,7 +19,8 @@ use super::command::{self, Output, Program};
 use super::failure::{Cause, Failure, Said};
 use super::role::{self, OwnProgram};
 use super::{
-    CephFs, Error, Liveness, Mount, Mounter, MounterKind, helper, key_file, monitors, mounter,
+    CephFs, Error, Liveness, Mount, Mounter, MounterKind, Witness, helper, key_file, monitors,
+    mounter,
 };
 use crate::ceph_conf::CephConf;
 
@@ -49,6 +50,7 @@ pub struct Fuse {
     clients: Arc<Clients>,
     owner: String,
     leftovers: Arc<Leftovers>,
+    witness: Option<Witness>,
     works: OnceCell<()>,
 }
 
@@ -64,6 +66,7 @@ impl Fuse {
             clients: Arc::default(),
             owner: String::new(),
             leftovers: Arc::default(),
+            witness: None,
             works: OnceCell::new(),
         }
     }
@@ -78,6 +81,13 @@ impl Fuse {
     #[must_use]
     pub fn owned_by(self, owner: String) -> Self {
         Self { owner, ..self }
+    }
+
+    /// Asks `witness` about mounts that take long.
+    #[must_use]
+    pub fn with_witness(self, witness: Witness) -> Self {
+        let witness = Some(witness);
+        Self { witness, ..self }
     }
 
     /// Gives each daemon cgroups of its own, and removes those that daemons have left since.
@@ -152,6 +162,14 @@ impl Fuse {
         })
     }
 
+    /// Why the client will not mount, once it takes long and there is somebody else to ask.
+    async fn suspicion(&self, cx: &Context, fs: &CephFs) -> Cause {
+        match &self.witness {
+            Some(witness) => witness.suspicion(cx, fs).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Runs the client until it has become a daemon or failed. Where it cannot enter the cgroups that were
     /// made for it, it is better off in the driver's than not there.
     async fn launch(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<Output, Error> {
@@ -216,7 +234,14 @@ impl Mounter for Fuse {
     }
 
     async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<(), Error> {
-        let Output { status, stderr } = self.launch(cx, fs, at).await?;
+        let failure =
+            |cause, said: &str| Error::Failure(Box::new(Failure::new(CLIENT, cause, fs, said)));
+        let Output { status, stderr } = tokio::select! {
+            biased;
+            launched = self.launch(cx, fs, at) => launched?,
+            // Who waits no longer for a client ends it.
+            cause = self.suspicion(cx, fs) => return Err(failure(cause, "")),
+        };
         if status.success() {
             return Ok(());
         }
@@ -227,8 +252,6 @@ impl Mounter for Fuse {
             Said::NoSession if monitors::any_reachable(cx, &fs.monitors).await => Cause::Rejected,
             Said::NoSession => Cause::Unreachable,
         };
-        Err(Error::Failure(Box::new(Failure::new(
-            CLIENT, cause, fs, &stderr,
-        ))))
+        Err(failure(cause, &stderr))
     }
 }

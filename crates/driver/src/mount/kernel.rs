@@ -26,7 +26,7 @@ use self::call::Attempt;
 use self::clients::Clients;
 use super::failure::{Cause, Failure};
 use super::probe::OpenQuestions;
-use super::{CephFs, Error, Liveness, Mount, Mounter, MounterKind};
+use super::{CephFs, Error, Liveness, Mount, Mounter, MounterKind, Witness};
 
 /// What messages call it.
 const CLIENT: &str = "the kernel client";
@@ -36,6 +36,7 @@ const CLIENT: &str = "the kernel client";
 pub struct Kernel {
     forced: bool,
     clients: Clients,
+    witness: Option<Witness>,
 }
 
 impl Kernel {
@@ -44,6 +45,24 @@ impl Kernel {
         Self {
             forced,
             clients: Clients::new(),
+            witness: None,
+        }
+    }
+
+    /// Asks `witness` about mounts that fail for no reason that could be read.
+    #[must_use]
+    pub fn with_witness(self, witness: Witness) -> Self {
+        let witness = Some(witness);
+        Self { witness, ..self }
+    }
+
+    /// What stands behind `cause`, where the kernel's client does not tell.
+    async fn look_behind(&self, cx: &Context, fs: &CephFs, cause: Cause) -> Cause {
+        match (&self.witness, cause) {
+            (Some(witness), Cause::NoMds | Cause::NoSession) => {
+                witness.cause(cx, fs).await.unwrap_or(cause)
+            }
+            _ => cause,
         }
     }
 }
@@ -101,6 +120,7 @@ impl Mounter for Kernel {
             Ok(()) => Ok(()),
             Err(refusal) => {
                 let (cause, said) = refusal.explain(cx, fs).await?;
+                let cause = self.look_behind(cx, fs, cause).await;
                 Err(failure(cause, &said))
             }
         }

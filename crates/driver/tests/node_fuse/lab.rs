@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ceph::Pool;
+use ceph::rados::{self, Connector};
 use csi_proto::v1::node_server::Node as _;
 pub(crate) use csi_proto::v1::volume_capability::access_mode::Mode;
 use csi_proto::v1::volume_capability::{AccessMode, AccessType, MountVolume};
@@ -18,7 +19,7 @@ use spirula::backend::Backend;
 use spirula::ceph_conf::CephConf;
 use spirula::config::Config;
 use spirula::mount::role::OwnProgram;
-use spirula::mount::{Fuse, Kernel, Linux, Mounter};
+use spirula::mount::{Fuse, Kernel, Linux, Mounter, Witness};
 use spirula::node::{Node, Service, Settings};
 use spirula::rpc::{Frame, Limits};
 use tonic::{Request, Status};
@@ -70,7 +71,13 @@ pub(crate) fn map<const N: usize>(entries: [(&str, &str); N]) -> BTreeMap<String
 fn fuse(conf: Arc<CephConf>, owner: String) -> Fuse {
     Fuse::new("ceph-fuse", conf)
         .owned_by(owner)
+        .with_witness(witness())
         .with_own_program(own())
+}
+
+/// The real cluster.
+fn witness() -> Witness {
+    Witness::new(Arc::new(Connector::new(rados::Settings::default())))
 }
 
 fn own() -> OwnProgram {
@@ -116,8 +123,8 @@ impl Lab {
             Pool::new(Arc::new(ceph::memory::Memory::new())),
             "default",
         );
-        let mounters: Vec<Box<dyn Mounter>> =
-            vec![Box::new(Kernel::new(false)), Box::new(fuse(conf, owner))];
+        let kernel = Kernel::new(false).with_witness(witness());
+        let mounters: Vec<Box<dyn Mounter>> = vec![Box::new(kernel), Box::new(fuse(conf, owner))];
         let mounts = Linux::new(mounters).with_own_program(own());
         let mut settings = Settings {
             node_id: "node".to_owned(),

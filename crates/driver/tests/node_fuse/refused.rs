@@ -11,7 +11,7 @@ use super::of_client::REFUSED_BY_CLIENT;
 use super::search::cephx_keys;
 
 /// Well-formed, and of nobody here.
-const OTHER_KEY: &str = "AQAA7wNrwnFsKxAA9yLs/wca7PSw4UUYf1UIgA==";
+pub(crate) const OTHER_KEY: &str = "AQAA7wNrwnFsKxAA9yLs/wca7PSw4UUYf1UIgA==";
 
 /// Much more than an answer takes, also where everything takes long.
 const LONG: Duration = Duration::from_mins(1);

@@ -8,8 +8,8 @@ use super::refused::{Refused, set, set_monitors};
 pub(crate) const REFUSED_BY_CLIENT: &[Refused] = &[
     Refused::new(
         |r| set(r, "fsName", "absent"),
-        Code::Unavailable,
-        "whether there is such a file system",
+        Code::NotFound,
+        "file system does not exist",
     ),
     Refused::new(
         |r| set(r, "kernelMountOptions", "rasize=4096,frobnicate,noatime"),
