@@ -23,6 +23,8 @@ mod killed;
 mod lab;
 #[path = "node_fuse/leftovers.rs"]
 mod leftovers;
+#[path = "node_fuse/library.rs"]
+mod library;
 #[path = "node_fuse/life.rs"]
 mod life;
 #[path = "node_fuse/metrics.rs"]

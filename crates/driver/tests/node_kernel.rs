@@ -11,6 +11,8 @@
     reason = "tests run programs as an administrator would, and report figures"
 )]
 
+#[path = "node_kernel/affinity.rs"]
+mod affinity;
 #[path = "support/driver.rs"]
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod driver;
@@ -24,6 +26,8 @@ mod kills;
 #[path = "node_fuse/lab.rs"]
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod lab;
+#[path = "node_fuse/library.rs"]
+mod library;
 #[path = "node_fuse/life.rs"]
 mod life;
 #[path = "node_kernel/module.rs"]
@@ -50,6 +54,8 @@ mod refused;
 mod search;
 #[path = "node_fuse/shallow.rs"]
 mod shallow;
+#[path = "node_fuse/survival.rs"]
+mod survival;
 #[path = "node_kernel/timing.rs"]
 mod timing;
 #[cfg(target_arch = "x86_64")]

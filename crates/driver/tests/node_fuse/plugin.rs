@@ -69,6 +69,11 @@ impl Plugin {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
+    /// The files that it has mapped.
+    pub(crate) fn maps(&self) -> String {
+        std::fs::read_to_string(format!("/proc/{}/maps", self.child.id())).unwrap()
+    }
+
     pub(crate) async fn node(&self) -> NodeClient<Channel> {
         let socket = self.socket.clone();
         let connect = move |_| {

@@ -1,5 +1,6 @@
 //! The driver as a process.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -24,6 +25,16 @@ impl Driver {
 
     /// The same in a directory that may have a socket already.
     pub(crate) fn start_in(directory: TempDir, config: &str, flags: &[&str]) -> Self {
+        Self::start_with(directory, config, flags, &[])
+    }
+
+    /// The same with more variables in its environment.
+    pub(crate) fn start_with(
+        directory: TempDir,
+        config: &str,
+        flags: &[&str],
+        environment: &[(&str, &OsStr)],
+    ) -> Self {
         let path = |name: &str| directory.path().join(name);
         std::fs::write(path("config.json"), config).unwrap();
         let log = File::create(path("log")).unwrap();
@@ -37,6 +48,7 @@ impl Driver {
             .args(flags)
             // Where liveness answers, if it is among the flags.
             .env("POD_IP", "127.0.0.1")
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
