@@ -14,7 +14,7 @@ pub(super) mod takeover;
 pub(super) use mend::Mended;
 pub(super) use takeover::discard;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -54,8 +54,8 @@ pub struct Recovery {
     heal_running_pods: bool,
     /// Volumes that could not be mounted, and when to try again.
     pauses: Mutex<HashMap<String, Pause>>,
-    /// Volumes whose client runs, and said at the last look that they are dead.
-    suspects: Mutex<HashSet<String>>,
+    /// Volumes whose client runs, and what it said that made them look dead; it has not answered since.
+    suspects: Mutex<HashMap<String, String>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -94,17 +94,24 @@ impl Recovery {
     pub(super) fn forget(&self, volume: &str) {
         self.records.remove(volume);
         self.lock().remove(volume);
+        self.suspects().remove(volume);
     }
 
-    /// Whether the volume is to be taken for dead: a client that runs has to say so twice.
-    fn believes(&self, volume: &str, death: Option<&Death>) -> bool {
-        let mut suspects = self.suspects.lock().unwrap_or_else(PoisonError::into_inner);
-        match death {
-            None => {
+    /// Why the volume is to be taken for dead, if it is: a client that runs has to say so twice. Silence is no
+    /// answer, and after the first time as good as the second: one that was shut out while it opened its session
+    /// waits for ever.
+    fn believes(&self, volume: &str, look: Look) -> Option<String> {
+        let mut suspects = self.suspects();
+        match look {
+            Look::Answers => {
                 suspects.remove(volume);
-                false
+                None
             }
-            Some(death) => death.certain || !suspects.insert(volume.to_owned()),
+            Look::Silent => suspects.get(volume).cloned(),
+            Look::Dead { why, certain } => {
+                let before = suspects.insert(volume.to_owned(), why.clone());
+                (certain || before.is_some()).then_some(why)
+            }
         }
     }
 
@@ -144,6 +151,7 @@ impl Recovery {
 
     fn succeeded(&self, volume: &str) {
         self.lock().remove(volume);
+        self.suspects().remove(volume);
     }
 
     fn failed(&self, volume: &str) {
@@ -153,6 +161,10 @@ impl Recovery {
             .map_or(ROUND, |pause| (pause.length * 2).min(LONGEST_PAUSE));
         let until = Instant::now() + length;
         pauses.insert(volume.to_owned(), Pause { until, length });
+    }
+
+    fn suspects(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.suspects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Pause>> {
@@ -220,19 +232,35 @@ pub(super) async fn round(node: &Arc<Node>, frame: &Arc<Frame>) {
     let each = due.into_iter().map(|record| {
         let table = &table;
         async move {
-            if let Some(why) = needs(node, &record, table).await {
-                let outcome = mend(node, frame, &record, &why).await;
-                tell(node, &record, table, &why, outcome);
+            if let Some(need) = needs(node, &record, table).await {
+                let outcome = mend(node, frame, &record, &need).await;
+                tell(node, &record, table, &need.why, outcome);
             }
         }
     });
     join_all(each).await;
 }
 
+/// That a volume has to be mended.
+struct Need {
+    why: String,
+    /// Its client is dead.
+    dead: bool,
+}
+
+impl Need {
+    fn of_places(why: &str) -> Self {
+        Self {
+            why: why.to_owned(),
+            dead: false,
+        }
+    }
+}
+
 /// Why the volume needs to be mended; `None` if it does not.
-async fn needs(node: &Node, record: &Record, table: &MountTable) -> Option<String> {
+async fn needs(node: &Node, record: &Record, table: &MountTable) -> Option<Need> {
     if record.mending {
-        return Some("the process before this one was at it".to_owned());
+        return Some(Need::of_places("the process before this one was at it"));
     }
     let mut mounts = table.mounts().iter();
     if !mounts.any(|mount| record.shows(mount)) {
@@ -241,40 +269,49 @@ async fn needs(node: &Node, record: &Record, table: &MountTable) -> Option<Strin
         return None;
     }
     let staged = record.staged(table)?;
-    let death = death(node, staged).await;
-    if node.recovery.believes(&record.volume, death.as_ref()) {
-        return death.map(|death| death.why);
+    let look = look(node, staged).await;
+    if let Some(why) = node.recovery.believes(&record.volume, look) {
+        return Some(Need { why, dead: true });
     }
     if !record.owed.is_empty() || record.stale(table).next().is_some() {
-        return Some("places where it was published still show its dead mount".to_owned());
+        let why = "places where it was published still show its dead mount";
+        return Some(Need::of_places(why));
     }
     let elsewhere = record.devices.len() > 1 && node.recovery.heal_running_pods;
-    elsewhere.then(|| "running containers may still have its dead mount".to_owned())
+    elsewhere.then(|| Need::of_places("running containers may still have its dead mount"))
 }
 
-/// The end of a client.
-struct Death {
-    why: String,
-    /// Nothing that runs could make good for it.
-    certain: bool,
+/// What there is to see of a client.
+enum Look {
+    /// It will never answer again.
+    Dead {
+        why: String,
+        /// Nothing that runs could make good for it.
+        certain: bool,
+    },
+    Answers,
+    /// It may answer yet, or nobody knows.
+    Silent,
 }
 
-/// Whether the client of `mount` will never answer again; `None` if it may, or nobody knows.
-async fn death(node: &Node, mount: &Mount) -> Option<Death> {
+/// Looks at the client of `mount`.
+async fn look(node: &Node, mount: &Mount) -> Look {
     let cx = Context::with_timeout(LOOK);
     match node.mounts.liveness(&cx, mount).await {
-        Ok(Liveness::Dead(why)) => Some(Death { why, certain: true }),
+        Ok(Liveness::Dead(why)) => Look::Dead { why, certain: true },
         // Shut out by its cluster it runs on. One question at a time is open about a mount that hangs.
         Ok(Liveness::Alive | Liveness::Unknown) if mount.is_fuse() => {
             match node.mounts.probe(&cx, &mount.mount_point).await {
-                Err(mount::Error::Dead { source, .. }) => Some(Death {
+                Err(mount::Error::Dead { source, .. }) => Look::Dead {
                     why: format!("its client was evicted, or ended: {source}"),
                     certain: source.kind() == std::io::ErrorKind::NotConnected,
-                }),
-                _ => None,
+                },
+                Err(mount::Error::Hangs { .. }) => Look::Silent,
+                _ => Look::Answers,
             }
         }
+        Ok(Liveness::Alive) => Look::Answers,
         // What the kernel's client answers can be an error of the moment.
-        _ => None,
+        _ => Look::Silent,
     }
 }

@@ -9,9 +9,9 @@ use ceph::Context;
 use super::super::place::describe;
 use super::super::{Node, PathError, stage_volume};
 use super::record::{Owed, Record};
-use super::{death, with};
+use super::{Look, Need, look, with};
 use crate::error::Error;
-use crate::mount::{self, Mount, MountFlags, Users};
+use crate::mount::{self, Mount, MountFlags, MountTable, Users};
 use crate::operations::{Held, Key};
 use crate::rpc::Frame;
 
@@ -21,18 +21,18 @@ const MEND: Duration = Duration::from_secs(30);
 /// What is kept of that for the targets.
 const REBIND: Duration = Duration::from_secs(5);
 
-/// Mounts the volume anew, unless somebody is at it; why that failed.
+/// Does what the volume needs, unless somebody is at it; why that failed.
 pub(super) async fn mend(
     node: &Arc<Node>,
     frame: &Arc<Frame>,
     record: &Record,
-    why: &str,
+    need: &Need,
 ) -> Result<Mended, String> {
     let volume = record.volume.clone();
-    tracing::warn!("volume `{volume}` is mounted anew: {why}");
+    tracing::warn!("volume `{volume}` is mounted anew: {}", need.why);
     let key = Key::StagedVolume(volume.clone());
-    let (inner, id) = (Arc::clone(node), volume.clone());
-    let run = |cx, held| async move { mend_held(&inner, &cx, &held, &id).await };
+    let (inner, id, believed) = (Arc::clone(node), volume.clone(), need.dead);
+    let run = move |cx, held| async move { mend_held(&inner, &cx, &held, &id, believed).await };
     let mended = frame.background("Recovery", &volume, key, MEND, run).await;
     match mended {
         Ok(Mended::Completely) => {
@@ -58,21 +58,21 @@ pub(in super::super) enum Mended {
     InPart,
 }
 
-/// Mounts a volume anew, and gives the mount to all that had the dead one.
-async fn mend_held(node: &Node, cx: &Context, held: &Held, volume: &str) -> Result<Mended, Error> {
+/// Mounts a volume anew, and gives the mount to all that had the dead one. One that is `believed` to be dead has to
+/// answer in order not to be.
+async fn mend_held(
+    node: &Node,
+    cx: &Context,
+    held: &Held,
+    volume: &str,
+    believed: bool,
+) -> Result<Mended, Error> {
     // It may have been unstaged since.
     let Some(mut record) = node.recovery.records.get(volume) else {
         return Ok(Mended::Completely);
     };
     let table = node.mounts.table(cx).await?;
-    let dead = match table.at(&record.staging) {
-        Some(foreign) if !foreign.is_cephfs() => {
-            let (path, found) = (record.staging.clone(), describe(foreign));
-            return Err(PathError::Foreign { path, found }.into());
-        }
-        Some(staged) if record.shows(staged) => death(node, staged).await.is_some(),
-        _ => true,
-    };
+    let dead = is_dead(node, &record, &table, believed).await?;
     if dead {
         record.mending = true;
         node.recovery.records.put(record.clone());
@@ -120,6 +120,27 @@ async fn mend_held(node: &Node, cx: &Context, held: &Held, volume: &str) -> Resu
     };
     node.recovery.records.put(record);
     Ok(mended)
+}
+
+/// Whether there is nothing at the staging path that would be of use.
+async fn is_dead(
+    node: &Node,
+    record: &Record,
+    table: &MountTable,
+    believed: bool,
+) -> Result<bool, Error> {
+    Ok(match table.at(&record.staging) {
+        Some(foreign) if !foreign.is_cephfs() => {
+            let (path, found) = (record.staging.clone(), describe(foreign));
+            return Err(PathError::Foreign { path, found }.into());
+        }
+        Some(staged) if record.shows(staged) => match look(node, staged).await {
+            Look::Dead { .. } => true,
+            Look::Answers => false,
+            Look::Silent => believed,
+        },
+        _ => true,
+    })
 }
 
 /// Gives a target the mount that it is owed; `false` if a request is at that target.

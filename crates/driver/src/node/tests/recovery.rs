@@ -92,6 +92,23 @@ async fn a_client_that_runs_has_to_say_twice_that_it_is_dead() {
     assert!(lab.is_well().await);
 }
 
+/// As a client is that was shut out while it opened its session.
+#[tokio::test]
+async fn a_client_that_says_once_that_it_is_dead_and_then_nothing_is_believed() {
+    let lab = in_use().await;
+    lab.mounts.set_health(STAGING, Health::Evicted);
+    lab.round().await;
+    lab.mounts.set_health(STAGING, Health::Hanging);
+    lab.round().await;
+    assert!(lab.is_well().await);
+
+    // Not for ever: what is mounted since may be slow for another reason.
+    let before = lab.mounts.remains();
+    lab.mounts.set_health(STAGING, Health::Hanging);
+    lab.round().await;
+    assert_eq!(lab.mounts.remains(), before);
+}
+
 #[tokio::test]
 async fn a_volume_that_hangs_is_left_alone() {
     let lab = in_use().await;
