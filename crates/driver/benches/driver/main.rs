@@ -18,6 +18,7 @@ mod crowd;
 #[allow(dead_code, reason = "shared with the tests, which use all of it")]
 #[path = "../../tests/support/driver.rs"]
 mod driver;
+mod kernel;
 #[allow(dead_code, reason = "shared with the tests, which use all of it")]
 #[path = "../../tests/real_ceph/lab.rs"]
 mod lab;
@@ -47,7 +48,11 @@ const GROUPS: &[(&str, Measure)] = &[
     ("listing", listing::measure),
     ("node", node::measure),
     ("memory", memory::measure),
+    (KERNEL, kernel::measure),
 ];
+
+/// Not among those that are measured if none is named: it needs another machine.
+const KERNEL: &str = "kernel";
 
 type Measure = fn(&Bench) -> Vec<Row>;
 
@@ -108,7 +113,7 @@ fn main() {
     };
     let mut rows = Vec::new();
     for (name, measure) in GROUPS {
-        if groups.is_empty() || groups.iter().any(|group| group == name) {
+        if (groups.is_empty() && *name != KERNEL) || groups.iter().any(|group| group == name) {
             let measured = measure(&bench);
             report::print(name, &measured);
             rows.extend(measured);

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -32,20 +32,9 @@ pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
     let volume = bench.runtime.block_on(created).remove(0);
     let id = volume.volume_id.clone();
     let directory = tempfile::tempdir().unwrap();
-    let path = |name: &str| {
-        let path = directory.path().join(name);
-        fs::create_dir(&path).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
-    let by_hand = path("by-hand");
-    let node = Node {
-        bench,
-        client: NodeClient::new(bench.runtime.block_on(driver.channel())),
-        volume,
-        staging: path("globalmount"),
-        target: path("pod") + "/mount",
-        beside: path("beside"),
-    };
+    let by_hand = new_directory(directory.path(), "by-hand");
+    let client = NodeClient::new(bench.runtime.block_on(driver.channel()));
+    let node = Node::new(bench, client, volume, directory.path(), "fuse");
     node.stage();
     let arguments = arguments_of_daemon(&node.staging);
     node.unstage();
@@ -77,7 +66,7 @@ pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
 
 /// The times of what is done with a staged volume.
 #[derive(Default)]
-struct Times {
+pub(crate) struct Times {
     bind: Samples,
     publish: Samples,
     statfs: Samples,
@@ -88,7 +77,7 @@ struct Times {
 }
 
 impl Times {
-    fn look_at(&mut self, node: &Node<'_>) {
+    pub(crate) fn look_at(&mut self, node: &Node<'_>) {
         self.publish.time(node.publish());
         let (staging, beside) = (&node.staging, &node.beside);
         self.bind
@@ -102,7 +91,7 @@ impl Times {
         self.unstage.time(node.unstage());
     }
 
-    fn into_rows(self, stage: (Samples, Samples)) -> Vec<Row> {
+    pub(crate) fn into_rows(self, stage: (Samples, Samples)) -> Vec<Row> {
         let (publish, stats) = ((self.bind, self.publish), (self.statfs, self.stats));
         vec![
             Row::against("NodeStageVolume", "ms", stage, Target::TimesRaw(1.15)),
@@ -142,7 +131,7 @@ fn process_for(at: &str) -> Option<PathBuf> {
 }
 
 /// Whoever looks at all mounts of a machine keeps one busy for a moment.
-fn unmount_idle(at: &str) {
+pub(crate) fn unmount_idle(at: &str) {
     while let Err(error) = unmount(at, UnmountFlags::empty()) {
         assert_eq!(error, Errno::BUSY, "{at}");
         thread::sleep(Duration::from_millis(5));
@@ -166,19 +155,45 @@ fn ceph_fuse(arguments: &[OsString], at: &str, key: &str) {
     assert!(status.unwrap().success());
 }
 
+pub(crate) fn new_directory(parent: &Path, name: &str) -> String {
+    let path = parent.join(name);
+    fs::create_dir(&path).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
 /// Calls about one volume, timed.
-struct Node<'a> {
+pub(crate) struct Node<'a> {
     bench: &'a Bench,
     client: NodeClient<Channel>,
     volume: csi::Volume,
-    staging: String,
+    mounter: &'static str,
+    pub(crate) staging: String,
     target: String,
     /// Where the volume is bound by hand.
     beside: String,
 }
 
-impl Node<'_> {
-    fn stage(&self) -> Duration {
+impl<'a> Node<'a> {
+    /// With its paths in `directory`.
+    pub(crate) fn new(
+        bench: &'a Bench,
+        client: NodeClient<Channel>,
+        volume: csi::Volume,
+        directory: &Path,
+        mounter: &'static str,
+    ) -> Self {
+        Self {
+            bench,
+            client,
+            volume,
+            mounter,
+            staging: new_directory(directory, "globalmount"),
+            target: new_directory(directory, "pod") + "/mount",
+            beside: new_directory(directory, "beside"),
+        }
+    }
+
+    pub(crate) fn stage(&self) -> Duration {
         let request = csi::NodeStageVolumeRequest {
             volume_id: self.volume.volume_id.clone(),
             staging_target_path: self.staging.clone(),
@@ -223,7 +238,7 @@ impl Node<'_> {
         self.time(client.node_unpublish_volume(request))
     }
 
-    fn unstage(&self) -> Duration {
+    pub(crate) fn unstage(&self) -> Duration {
         let request = csi::NodeUnstageVolumeRequest {
             volume_id: self.volume.volume_id.clone(),
             staging_target_path: self.staging.clone(),
@@ -244,7 +259,7 @@ impl Node<'_> {
 
     fn context(&self) -> BTreeMap<String, String> {
         let mut context = self.volume.volume_context.clone();
-        context.insert("mounter".to_owned(), "fuse".to_owned());
+        context.insert("mounter".to_owned(), self.mounter.to_owned());
         context
     }
 }

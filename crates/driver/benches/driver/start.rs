@@ -29,7 +29,7 @@ pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
             "RSS, idle as node",
             "MiB",
             memory.rss,
-            Some(Target::AtMost(12.0)),
+            Some(Target::AtMost(8.0)),
         ),
         Row::single("of that anonymous", "MiB", memory.anonymous, None),
         Row::single("binary", "MiB", size as f64 / f64::from(1 << 20), None),
