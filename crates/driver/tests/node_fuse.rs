@@ -44,6 +44,8 @@ mod recovery;
 mod refused;
 #[path = "node_fuse/search.rs"]
 mod search;
+#[path = "node_fuse/sessions.rs"]
+mod sessions;
 #[path = "node_fuse/shallow.rs"]
 mod shallow;
 #[path = "node_fuse/survival.rs"]

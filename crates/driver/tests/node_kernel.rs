@@ -52,6 +52,9 @@ mod recovery;
 mod refused;
 #[path = "node_fuse/search.rs"]
 mod search;
+#[path = "node_fuse/sessions.rs"]
+#[allow(dead_code, reason = "each test uses its part of the support")]
+mod sessions;
 #[path = "node_fuse/shallow.rs"]
 mod shallow;
 #[path = "node_fuse/survival.rs"]

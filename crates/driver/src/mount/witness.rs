@@ -19,7 +19,7 @@ use super::failure::Cause;
 mod tests;
 
 /// A client that has not mounted after this time is suspected to be refused: on a machine that is not busy it
-/// takes some tenths of a second.
+/// takes some tenths of a second. Where the cluster tells nothing it is asked again, each time after twice as long.
 const SUSPICION: Duration = Duration::from_secs(3);
 
 /// How long the cluster may take to answer: enough to ask each monitor by itself, where not all of them are heard
@@ -71,10 +71,13 @@ impl Witness {
 
     /// The same of a mount that has begun, once it takes long. Never ends if there is nothing to tell.
     pub(super) async fn suspicion(&self, cx: &Context, fs: &CephFs) -> Cause {
-        tokio::time::sleep(SUSPICION).await;
-        match self.cause(cx, fs).await {
-            Some(cause) => cause,
-            None => std::future::pending().await,
+        let mut pause = SUSPICION;
+        loop {
+            tokio::time::sleep(pause).await;
+            if let Some(cause) = self.cause(cx, fs).await {
+                return cause;
+            }
+            pause *= 2;
         }
     }
 }

@@ -6,6 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tonic::Code;
 
 use super::lab::{Lab, processes_of, runtime};
+use super::sessions;
 
 /// A multiple of the second that statistics take at most, for machines where everything takes long.
 const AT_ONCE: Duration = Duration::from_secs(20);
@@ -59,6 +60,7 @@ fn a_dead_client_is_reported_cleared_and_replaced() {
         lab.unpublish(&target).await.unwrap();
         lab.unstage().await.unwrap();
         lab.assert_clean().await;
+        sessions::end_those_of_the_dead(&lab);
     });
 }
 
@@ -100,6 +102,7 @@ fn a_hanging_client_holds_up_neither_stats_nor_a_drain() {
         lab.unstage().await.unwrap();
         signal(&lab, Signal::CONT);
         lab.assert_clean().await;
+        sessions::end_those_of_the_dead(&lab);
     });
 }
 

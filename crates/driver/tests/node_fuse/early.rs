@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use tonic::Code;
 
-use super::lab::{Lab, runtime};
+use super::lab::{DEADLINE, Lab, runtime};
 use super::refused::OTHER_KEY;
 
-/// Half of the time after which ceph-fuse gives up by itself, and many times what it takes.
-const EARLY: Duration = Duration::from_secs(45);
+/// Half of the time after which ceph-fuse gives up by itself.
+const EARLY: Duration = DEADLINE.checked_div(8).unwrap().saturating_mul(3);
 
 #[test]
 #[ignore = "needs a Ceph cluster, root and /dev/fuse: dev/test fuse"]

@@ -28,7 +28,7 @@ use tonic::{Request, Status};
 const GROUP: &str = "/volumes/csi";
 
 /// Longer than anything here takes, also where everything takes long.
-const DEADLINE: Duration = Duration::from_mins(2);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(8);
 
 pub(crate) struct Lab {
     pub(crate) service: Service,

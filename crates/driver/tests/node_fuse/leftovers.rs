@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use spirula::mount::{Linux, Mounts as _};
 
 use super::lab::{Lab, by_hand, processes_of, runtime};
+use super::sessions;
 
 /// The daemon of the mount at `at`.
 fn daemon(at: &Path) -> i32 {
@@ -76,5 +77,6 @@ fn a_client_without_a_mount_is_ended_and_no_other_is() {
             send(*client, Signal::CONT);
         }
         other.assert_clean().await;
+        sessions::end_those_of_the_dead(&ours);
     });
 }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::lab::{Lab, runtime, setting};
+use super::lab::{Lab, runtime};
 use super::plugin::Plugin;
+use super::sessions::evict;
 
 /// What it may take until a dead client is noticed, of which a round every few seconds is the most; the figure is
 /// printed.
@@ -173,45 +174,4 @@ fn an_evicted_client_is_reported_and_replaced() {
         }
         staged.take_away().await;
     });
-}
-
-/// Has the metadata server shut out the client of the staged volume: a ceph-fuse says where it has mounted,
-/// and the kernel what.
-fn evict(lab: &Lab) {
-    let clients = ceph(&["tell", "mds.0", "client", "ls"]);
-    let clients: serde_json::Value = serde_json::from_str(&clients).unwrap();
-    let at = lab.staging.display().to_string();
-    let of_volume = |client: &&serde_json::Value| {
-        let told = &client["client_metadata"];
-        let is_it = if crate::MOUNTER == "kernel" {
-            told["root"] == lab.root.as_str()
-        } else {
-            told["mount_point"] == at.as_str()
-        };
-        is_it && client["state"] == "open"
-    };
-    let ids = clients.as_array().unwrap().iter().filter(of_volume);
-    let ids: Vec<_> = ids.map(|client| format!("id={}", client["id"])).collect();
-    assert!(!ids.is_empty(), "{clients}");
-    for id in &ids {
-        ceph(&["tell", "mds.0", "client", "evict", id]);
-    }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "plays the administrator of the cluster"
-)]
-fn ceph(arguments: &[&str]) -> String {
-    let output = Command::new("ceph")
-        .args(["--conf", &setting("CEPH_CONF"), "-n", "client.admin"])
-        .arg(format!(
-            "--keyfile={}",
-            setting("SPIRULA_TEST_ADMIN_KEYFILE")
-        ))
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
 }

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use ceph::memory::Memory;
@@ -75,6 +76,29 @@ async fn a_mount_is_not_suspected_at_once_nor_without_a_cause() {
     let away = Witness::new(Arc::new(Refuses(ErrorKind::Unreachable)));
     let never = tokio::time::timeout(SUSPICION * 9, away.suspicion(&context, &fs)).await;
     assert!(never.is_err());
+}
+
+/// Is out of reach once, then refuses.
+#[derive(Debug, Default)]
+struct RefusesLater(AtomicBool);
+
+#[async_trait]
+impl Connect for RefusesLater {
+    async fn connect(&self, cx: &Context, identity: &Identity) -> Result<Arc<dyn Cluster>> {
+        let kind = if self.0.swap(true, Ordering::Relaxed) {
+            ErrorKind::PermissionDenied
+        } else {
+            ErrorKind::Unreachable
+        };
+        Refuses(kind).connect(cx, identity).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_did_not_tell_is_asked_again() {
+    let witness = Witness::new(Arc::new(RefusesLater::default()));
+    let cause = witness.suspicion(&cx(), &fs(Some("cephfs"))).await;
+    assert_eq!(cause, Cause::Rejected);
 }
 
 #[tokio::test]
