@@ -65,11 +65,16 @@ impl Refusal {
             Self::Key(source) => Err(Error::LentKey { source }),
             Self::Call(errno, lines) => {
                 let mut cause = of_call(errno, &lines);
-                // In another network namespace a connection of ours would prove nothing.
-                if cause == Cause::NoSession
-                    && (fs.net_namespace.is_some()
-                        || !monitors::any_reachable(cx, &fs.monitors).await)
-                {
+                let here = fs.net_namespace.is_none();
+                let reachable = match cause {
+                    // Of a port where nobody listens the log can say the same as of one with another protocol.
+                    Cause::NoSession | Cause::OtherProtocol if here => {
+                        monitors::any_reachable(cx, &fs.monitors).await
+                    }
+                    // In another network namespace a connection of ours would prove nothing.
+                    _ => cause != Cause::NoSession,
+                };
+                if !reachable {
                     cause = Cause::Unreachable;
                 }
                 let said = if lines.is_empty() {
