@@ -200,10 +200,13 @@ pub(super) fn is_final(error: &io::Error) -> bool {
 }
 
 /// Errors that every access to a mount gives whose client is gone, was evicted or was aborted. Access
-/// denied is one of them: the kernel client answers so once it is blocklisted.
+/// denied is one of them: the kernel client answers so once it is blocklisted. And so is an operation that is not
+/// permitted: ceph-fuse answers so once a metadata server has refused it a session, as it does to a client that has
+/// not come back in time when it began anew.
 fn is_death(errno: Errno) -> bool {
     [
         Errno::NOTCONN,
+        Errno::PERM,
         Errno::STALE,
         Errno::IO,
         Errno::ACCESS,

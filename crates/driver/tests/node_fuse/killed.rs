@@ -1,4 +1,4 @@
-//! Clients are killed and replaced, without anybody asking for it.
+//! Clients are killed, or left out by their metadata server, and replaced, without anybody asking for it.
 
 use std::path::Path;
 use std::time::Instant;
@@ -8,10 +8,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::lab::{processes_of, runtime};
 use super::plugin::Plugin;
 use super::recovery::{Container, MENDED, NOTICED, Staged, wait_for};
+use super::sessions::ceph;
 
 fn kill_daemon(staged: &Staged) {
-    for process in processes_of(&staged.lab.staging) {
-        kill_process(Pid::from_raw(process).unwrap(), Signal::KILL).unwrap();
+    signal(&processes_of(&staged.lab.staging), Signal::KILL);
+}
+
+fn signal(processes: &[i32], signal: Signal) {
+    for process in processes {
+        kill_process(Pid::from_raw(*process).unwrap(), signal).unwrap();
     }
 }
 
@@ -59,4 +64,49 @@ fn a_killed_client_is_replaced_also_in_running_containers() {
         drop(plugin);
         staged.take_away().await;
     });
+}
+
+#[test]
+#[ignore = "needs a Ceph cluster, root and /dev/fuse: dev/test recovery"]
+fn a_client_that_slept_while_its_metadata_server_began_anew_is_replaced() {
+    runtime().block_on(async {
+        let start = |directory: &Path| Plugin::start(directory, None, &[]);
+        let (staged, plugin) = Staged::new("slept", start).await;
+        let asleep = Asleep(processes_of(&staged.lab.staging));
+        signal(&asleep.0, Signal::STOP);
+        let before = metadata_servers();
+        ceph(&["mds", "fail", "0"]);
+        // It serves once those of its clients that did not come back are shut out.
+        wait_for("no metadata server serves", MENDED, || {
+            metadata_servers().iter().any(|id| !before.contains(id))
+        });
+        drop(asleep);
+        wait_for("nobody notices", NOTICED, || {
+            plugin.log().contains("is mounted anew")
+        });
+        staged.wait_until_mended();
+        drop(plugin);
+        staged.take_away().await;
+    });
+}
+
+/// Clients that are stopped; a test that fails lets them go on, too.
+struct Asleep(Vec<i32>);
+
+impl Drop for Asleep {
+    fn drop(&mut self) {
+        signal(&self.0, Signal::CONT);
+    }
+}
+
+/// Which metadata servers serve; one that begins anew is another one.
+fn metadata_servers() -> Vec<u64> {
+    let dump = ceph(&["fs", "dump", "--format=json"]);
+    let dump: serde_json::Value = serde_json::from_str(&dump).unwrap();
+    let systems = dump["filesystems"].as_array().unwrap().iter();
+    let servers = systems.flat_map(|fs| fs["mdsmap"]["info"].as_object().unwrap().values());
+    let active = servers.filter(|server| server["state"] == "up:active");
+    active
+        .map(|server| server["gid"].as_u64().unwrap())
+        .collect()
 }

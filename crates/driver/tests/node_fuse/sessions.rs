@@ -47,7 +47,7 @@ fn evict_those(chosen: impl Fn(&serde_json::Value) -> bool) -> usize {
     clippy::disallowed_methods,
     reason = "plays the administrator of the cluster"
 )]
-fn ceph(arguments: &[&str]) -> String {
+pub(crate) fn ceph(arguments: &[&str]) -> String {
     let output = Command::new("ceph")
         .args(["--conf", &setting("CEPH_CONF"), "-n", "client.admin"])
         .arg(format!(

@@ -19,9 +19,18 @@ async fn a_healthy_directory_answers() {
 
 #[tokio::test]
 async fn death_is_told_from_other_errors() {
-    let probe: Probe<()> = Probe::new("stat", |_| Err(Errno::NOTCONN));
-    let error = probe.ask(&cx(30_000), Path::new("/m")).await.unwrap_err();
-    assert!(matches!(error, Error::Dead { .. }), "{error:?}");
+    let probes: [Probe<()>; 3] = [
+        Probe::new("stat", |_| Err(Errno::NOTCONN)),
+        // Of a ceph-fuse whose session was refused.
+        Probe::new("stat", |_| Err(Errno::PERM)),
+        Probe::new("stat", |_| Err(Errno::NOENT)),
+    ];
+    let mut dead = Vec::new();
+    for probe in probes {
+        let error = probe.ask(&cx(30_000), Path::new("/m")).await.unwrap_err();
+        dead.push(matches!(error, Error::Dead { .. }));
+    }
+    assert_eq!(dead, [true, true, false]);
 }
 
 #[tokio::test]
