@@ -90,8 +90,7 @@ mds cache memory limit = 67108864
 mds log max segments = 32
 mds beacon interval = 1
 mds tick interval = $mds_tick
-# How long a restarted mds waits for clients that died without a goodbye; the default is 45 s.
-mds reconnect timeout = 4
+mds reconnect timeout = $mds_reconnect
 # Without it a stopping mds waits 6 s for an answer of the mon.
 mds mon shutdown timeout = 0.3
 CONF

@@ -14,7 +14,7 @@ settings_load() {
   v2_port=${SPIRULA_CEPH_V2_PORT:-} v1_port=${SPIRULA_CEPH_V1_PORT:-}
   fs=${SPIRULA_CEPH_FS:-cephfs} group=${SPIRULA_CEPH_GROUP:-csi}
   address=${SPIRULA_CEPH_ADDRESS:-127.0.0.1}
-  mds_tick=${SPIRULA_CEPH_MDS_TICK:-0.2}
+  mds_tick=${SPIRULA_CEPH_MDS_TICK:-0.2} mds_reconnect=${SPIRULA_CEPH_MDS_RECONNECT:-4}
   release=${asked_release:-${SPIRULA_CEPH_RELEASE:-16}}
   if [[ -f $dir/settings ]]; then
     # shellcheck source=/dev/null
