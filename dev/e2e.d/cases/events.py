@@ -20,6 +20,7 @@ def run(t):
     t.kube.running("user")
     fallback(t)
     recovered(t)
+    not_recovered(t)
     copies(t)
     t.setting.clear(t.kube)
     t.cleanup("storageclass", CLASS)
@@ -40,17 +41,38 @@ def recovered(t):
     say("The volume's client dies")
     t.kube.execute("user", "echo kept >/data/file; sync")
     path = t.volume("volume")["spec"]["csi"]["volumeAttributes"]["subvolumePath"]
-    clients = list(ceph_fuses(path))
-    if not clients:
+    if not killed(path):
         say("      it is the kernel's, which does not")
         return
-    for pid in clients:
-        say(f"$ kill -9 {pid} # ceph-fuse")
-        os.kill(pid, signal.SIGKILL)
     told(t, "PersistentVolumeClaim", "volume", "VolumeRecovered", "mounted anew on node node-1")
     t.kube.apply(objects.pod("next", "volume"))
     t.kube.running("next")
     check(t.kube.execute("next", "cat /data/file") == "kept\n", "a pod that comes later has the volume")
+
+
+def not_recovered(t):
+    say("")
+    say("Somebody removes the directory of another volume from Ceph, and its client dies")
+    t.kube.apply(objects.claim("removed", storage_class_name=CLASS), objects.pod("victim", "removed"))
+    t.kube.bound("removed")
+    t.kube.running("victim")
+    path = t.volume("removed")["spec"]["csi"]["volumeAttributes"]["subvolumePath"]
+    t.ceph.command("fs subvolume rm", sub_name=t.subvolume("removed"), group_name=t.ceph.group)
+    if killed(path):
+        told(t, "PersistentVolumeClaim", "removed", "RecoveryFailed", "cannot be mounted anew")
+    t.kube.delete("pod", "victim")
+    t.kube.gone("pod", "victim")
+    t.kube.delete("pvc", "removed")
+    t.kube.gone("pvc", "removed")
+
+
+def killed(path):
+    """Kills the processes that serve this path of Ceph; whether there were any."""
+    clients = list(ceph_fuses(path))
+    for pid in clients:
+        say(f"$ kill -9 {pid} # ceph-fuse")
+        os.kill(pid, signal.SIGKILL)
+    return bool(clients)
 
 
 def ceph_fuses(path):
