@@ -9,6 +9,7 @@ KUBECTL = os.path.join(os.environ.get("E2E_PROGRAMS", ""), "kubectl")
 KUBECONFIG = os.path.join(os.environ.get("E2E_DIR", ""), "admin.kubeconfig")
 CLUSTER_WIDE = ("Namespace", "PersistentVolume", "StorageClass", "VolumeGroupSnapshotClass", "VolumeSnapshotClass")
 PATIENCE = 300  # seconds, for a machine that is busy with other things
+PATIENT = 30  # seconds, after which the transcript says what is waited for
 
 
 class Failed(Exception):
@@ -26,17 +27,24 @@ def check(holds, statement, found=None):
     say(f"  ok  {statement}")
 
 
-def wait(statement, probe, patience=PATIENCE):
-    """Until `probe` gives something true, which is returned; then the statement is in the transcript."""
+def wait(statement, probe, patience=PATIENCE, instead=None):
+    """Until `probe` gives something true, which is returned; then the statement is in the transcript.
+
+    Where that takes long the transcript says so, and what there is `instead`.
+    """
     began = time.monotonic()
-    while True:
-        found = probe()
-        if found:
-            say(f"  ok  {statement} ({time.monotonic() - began:.1f} s)")
-            return found
-        if time.monotonic() - began > patience:
-            raise Failed(f"not so after {patience} s: {statement}")
+    due = min(PATIENT, patience)
+    while not (found := probe()):
+        passed = time.monotonic() - began
+        if passed > due:
+            state = f"not so after {passed:.0f} s: {statement}" + (f"; found: {instead()}" if instead else "")
+            if passed > patience:
+                raise Failed(state)
+            say(f"  ... {state}")
+            due = min(due + PATIENT, patience)
         time.sleep(0.3)
+    say(f"  ok  {statement} ({time.monotonic() - began:.1f} s)")
+    return found
 
 
 class Kube:
@@ -51,19 +59,25 @@ class Kube:
             say("$ kubectl " + " ".join(arguments))
         # What is applied says itself where it belongs.
         within = [] if arguments[0] == "apply" else ["--namespace", self.namespace]
-        done = subprocess.run(
-            [KUBECTL, "--kubeconfig", KUBECONFIG, *within, *arguments],
-            input=stdin,
-            stdin=None if stdin is not None else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=patience,
-            check=False,
-        )
-        if done.returncode and not tolerate:
-            raise Failed(f"kubectl {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
-        return None if done.returncode else done.stdout
+        try:
+            done = subprocess.run(
+                [KUBECTL, "--kubeconfig", KUBECONFIG, *within, *arguments],
+                input=stdin,
+                stdin=None if stdin is not None else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=patience,
+                check=False,
+            )
+            failure = (done.stderr.strip() or done.stdout.strip()) if done.returncode else None
+        except subprocess.TimeoutExpired:
+            failure = f"has not ended after {patience} s"
+        if failure is None:
+            return done.stdout
+        if tolerate:
+            return None
+        raise Failed(f"kubectl {' '.join(arguments)}: {failure}")
 
     def apply(self, *objects):
         """Objects in this namespace, unless they have another or none."""
@@ -106,11 +120,12 @@ class Kube:
     # What cases wait for.
 
     def bound(self, *claims, patience=PATIENCE):
-        def probe():
+        def unbound():
             found = {c["metadata"]["name"]: c.get("status", {}).get("phase") for c in self.list("pvc")}
-            return all(found.get(claim) == "Bound" for claim in claims)
+            return {claim: found.get(claim, "absent") for claim in claims if found.get(claim) != "Bound"}
 
-        wait(f"bound: {', '.join(claims) if len(claims) < 6 else f'all {len(claims)} claims'}", probe, patience)
+        title = ", ".join(claims) if len(claims) < 6 else f"all {len(claims)} claims"
+        wait(f"bound: {title}", lambda: not unbound(), patience, unbound)
 
     def ready(self, selector, count=1, patience=PATIENCE):
         """The names of the pods of a selector, when as many as that are ready and none is going."""
@@ -120,10 +135,12 @@ class Kube:
             names = [pod["metadata"]["name"] for pod in pods if is_ready(pod)]
             return names if len(names) == count == len(pods) else None
 
-        return wait(f"ready: {count} pod{'s' * (count > 1)} of {selector}", probe, patience)
+        state = lambda: [f"{pod['metadata']['name']}: {state_of(pod)}" for pod in self.list("pods", "-l", selector)]
+        return wait(f"ready: {count} pod{'s' * (count > 1)} of {selector}", probe, patience, state)
 
     def running(self, pod, patience=PATIENCE):
-        wait(f"ready: pod {pod}", lambda: (found := self.get("pod", pod)) and is_ready(found), patience)
+        probe = lambda: (found := self.get("pod", pod)) and is_ready(found)
+        wait(f"ready: pod {pod}", probe, patience, lambda: state_of(self.get("pod", pod)))
 
     def gone(self, kind, name, patience=PATIENCE):
         wait(f"gone: {kind} {name}", lambda: self.get(kind, name) is None, patience)
@@ -137,7 +154,8 @@ class Kube:
                     return message
             return None
 
-        message = wait(f"event on {kind} {name} with {', '.join(map(repr, parts))}", probe, patience)
+        statement = f"event on {kind} {name} with {', '.join(map(repr, parts))}"
+        message = wait(statement, probe, patience, lambda: self.events(kind, name))
         say(f"      {message}")
         return message
 
@@ -145,3 +163,15 @@ class Kube:
 def is_ready(pod):
     conditions = {c["type"]: c["status"] for c in pod.get("status", {}).get("conditions", [])}
     return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
+
+
+def state_of(pod):
+    """What a pod is at, in the words that `kubectl get pods` and `kubectl describe pod` have for it."""
+    if pod is None:
+        return "absent"
+    status = pod.get("status", {})
+    states = [c.get("state", {}) for c in status.get("containerStatuses", [])]
+    reasons = [of.get("reason") for state in states for of in (state.get("waiting"), state.get("terminated")) if of]
+    going = ["Terminating"] if "deletionTimestamp" in pod["metadata"] else []
+    unmet = [c.get("message") for c in status.get("conditions", []) if c["type"] == "PodScheduled" and c["status"] != "True"]
+    return ", ".join(filter(None, [status.get("phase"), *going, *reasons, *unmet]))

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 import traceback
+from datetime import datetime, timezone
 
 # In order of worth: what is shown first is worth most.
 CASES = "story shapes expansion copies errors leader kinds events outages dryrun kernel groups".split()
@@ -50,7 +51,7 @@ def main():
 
 
 def run(name, setting):
-    print(f"\n=== {name}: {title(name)}", flush=True)
+    print(f"\n=== {name}, {clock()}: {title(name)}", flush=True)
     began = time.monotonic()
     case = importlib.import_module(f"cases.{name}")
     needed = getattr(case, "CEPH", 0)
@@ -58,12 +59,34 @@ def run(name, setting):
         return name, "skipped", 0, f"needs Ceph {needed}"
     try:
         setting.run(name, case.run)
-        result, why = "ok", ""
+        return name, "ok", time.monotonic() - began, ""
     except Exception as error:  # whatever it is, the other cases are run
-        traceback.print_exc()
+        seconds = time.monotonic() - began
+        why = failed(error)
         setting.explain(name)
-        result, why = "FAILED", str(error).splitlines()[0][:200]
-    return name, result, time.monotonic() - began, why
+        if not os.environ.get("E2E_KEEP"):
+            setting.tidy(name)
+        return name, "FAILED", seconds, why
+
+
+def failed(error):
+    """Says what is wrong, when and where, for who looks into the logs next; a line of that."""
+    from kube import Failed
+
+    why = str(error) if isinstance(error, Failed) else f"{type(error).__name__}: {error}"
+    print(f"\n  FAILED at {clock()}: {why}")
+    if isinstance(error, Failed):
+        for frame in traceback.extract_tb(error.__traceback__):
+            if "/cases/" in frame.filename:
+                print(f"    {os.path.relpath(frame.filename)}:{frame.lineno}, {frame.name}: {frame.line}")
+    else:
+        traceback.print_exception(error, file=sys.stdout)
+    return why.splitlines()[0][:200]
+
+
+def clock():
+    """The time, as logs have it."""
+    return datetime.now(timezone.utc).strftime("%H:%M:%S UTC")
 
 
 sys.exit(main())

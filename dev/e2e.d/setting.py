@@ -16,6 +16,8 @@ COMPACT = "deploy/kubernetes/compact"
 CLASSIC = "dev/e2e.d/classic"
 PLUGIN = "app=csi-cephfsplugin"
 PROVISIONER = "app=csi-cephfsplugin-provisioner"
+# In lines of the driver's log that are about nothing.
+ROUTINE = ("Probe", "probe of", "GetCapabilities")
 
 
 def text(variable):
@@ -42,7 +44,9 @@ class Setting:
         kube.apply(objects.named("v1", "Namespace", kube.namespace))
         case(Case(self, kube))
         self.clear(kube)
-        wait("Ceph is as empty as before", lambda: self.ceph.content() == before)
+        # What was there is of a case that failed, and may go meanwhile.
+        more = lambda: sorted(set(self.ceph.content()) - set(before))
+        wait("Ceph is as empty as before", lambda: not more(), instead=more)
 
     def clear(self, kube):
         """Deletes the namespace of a case with all that is in it."""
@@ -52,7 +56,8 @@ class Setting:
             kube.gone("namespace", kube.namespace)
         # What a case that failed has left behind is another one's.
         claimed = lambda pv: pv["spec"].get("claimRef", {}).get("namespace") == kube.namespace
-        wait("no volume of it is left in Kubernetes", lambda: not any(map(claimed, kube.list("pv"))))
+        left = lambda: [pv["metadata"]["name"] for pv in kube.list("pv") if claimed(pv)]
+        wait("no volume of it is left in Kubernetes", lambda: not left(), instead=left)
 
     def install(self):
         """What an administrator does: the driver, its configuration, a Secret, a StorageClass."""
@@ -101,11 +106,24 @@ class Setting:
         for command in (
             ["get", "pods,pvc,pv", "--all-namespaces", "-o", "wide"],
             ["get", "events", "-n", f"e2e-{name}", "--sort-by=.lastTimestamp"],
-            ["logs", "-l", PLUGIN, "-c", "csi-cephfsplugin", "--prefix", "--tail=20"],
-            ["logs", "-l", PROVISIONER, "-c", "csi-cephfsplugin", "--prefix", "--tail=10"],
+            ["get", "events", "--field-selector=type=Warning", "--sort-by=.lastTimestamp"],
+            ["logs", "-l", PLUGIN, "-c", "csi-cephfsplugin", "--prefix", "--tail=300"],
+            ["logs", "-l", PROVISIONER, "-c", "csi-cephfsplugin", "--prefix", "--tail=100"],
         ):
             print(f"\n--- kubectl {' '.join(command)}")
-            print(self.system.run(*command, shown=False, tolerate=True) or "(no answer)", flush=True)
+            said = self.system.run(*command, shown=False, tolerate=True, patience=60)
+            lines = ["(no answer)"] if said is None else said.splitlines()
+            if command[0] == "logs":
+                lines = [line for line in lines if not any(word in line for word in ROUTINE)][-30:]
+            print(*lines, sep="\n", flush=True)
+
+    def tidy(self, name):
+        """After a failure: nothing of the case shall disturb the next one."""
+        print("\n--- what the case has made is deleted", flush=True)
+        try:
+            self.clear(Kube(f"e2e-{name}"))
+        except Exception as error:  # has been told once
+            say(f"some of it stays, and may disturb other cases: {error}")
 
 
 class Case:

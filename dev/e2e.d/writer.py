@@ -33,7 +33,8 @@ class Writer:
 
     def goes_on(self):
         before = self.lines()
-        wait("the writer writes", lambda: self.lines() > before + 20)
+        said = lambda: (self.kube.run("logs", "writer", "--tail=3", shown=False, tolerate=True) or "").strip()
+        wait("the writer writes", lambda: self.lines() > before + 20, instead=said)
 
     def end(self):
         """Lets it come to its end, and checks that every line is there."""

@@ -63,11 +63,14 @@ def run(t):
     say("")
     say("The plugin does not run on the pod's node")
     place(t, '{"none": "such"}')
-    wait("there is no pod of the plugin", lambda: not t.system.list("pods", "-l", PLUGIN))
-    t.kube.apply(objects.claim("no-plugin"), objects.pod("no-plugin", "no-plugin"))
-    t.kube.bound("no-plugin")
-    t.kube.event("Pod", "no-plugin", f"driver name {objects.DRIVER} not found in the list of registered CSI drivers")
-    place(t, "null")
+    try:
+        wait("there is no pod of the plugin", lambda: not t.system.list("pods", "-l", PLUGIN))
+        t.kube.apply(objects.claim("no-plugin"), objects.pod("no-plugin", "no-plugin"))
+        t.kube.bound("no-plugin")
+        missing = f"driver name {objects.DRIVER} not found in the list of registered CSI drivers"
+        t.kube.event("Pod", "no-plugin", missing)
+    finally:
+        place(t, "null")
     t.system.ready(PLUGIN)
     t.kube.running("no-plugin")
 

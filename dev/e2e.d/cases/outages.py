@@ -30,9 +30,11 @@ def kubelet(t):
     say("The kubelet is restarted")
     log = t.mounted("other", "shared") + "/log"
     t.stop_kubelet()
-    before = lines_of(log)
-    wait("the writer goes on without it", lambda: lines_of(log) > before + 10)
-    t.start_kubelet()
+    try:
+        before = lines_of(log)
+        wait("the writer goes on without it", lambda: lines_of(log) > before + 10)
+    finally:
+        t.start_kubelet()
     t.kube.apply(objects.pod("after-kubelet", "shared"))
     t.kube.running("after-kubelet")
     t.kube.delete("pod", "after-kubelet")
@@ -62,6 +64,20 @@ def ceph(t):
     t.kube.bound("goes", "grows")
     t.ceph.close()
     dev_ceph("down")
+    try:
+        asked(t)
+    finally:
+        dev_ceph("up")
+        t.ceph.open()
+    t.kube.bound("comes")
+    t.kube.running("comes")
+    wait("the other one has grown", lambda: t.kube.get("pvc", "grows")["status"]["capacity"]["storage"] == "2Gi")
+    t.kube.gone("pvc", "goes")
+    wait("one subvolume for each claim", lambda: len(t.ceph.subvolumes()) == len(t.kube.list("pvc")))
+
+
+def asked(t):
+    """What users want while Ceph is away."""
     since = time.monotonic()
     t.kube.apply(objects.claim("comes"), objects.pod("comes", "comes"))
     t.kube.run("patch", "pvc", "grows", "-p", '{"spec":{"resources":{"requests":{"storage":"2Gi"}}}}')
@@ -70,13 +86,6 @@ def ceph(t):
     while time.monotonic() - since < AWAY:
         time.sleep(1)
     check(t.kube.get("pvc", "comes")["status"]["phase"] == "Pending", "nothing is bound that is not there")
-    dev_ceph("up")
-    t.ceph.open()
-    t.kube.bound("comes")
-    t.kube.running("comes")
-    wait("the other one has grown", lambda: t.kube.get("pvc", "grows")["status"]["capacity"]["storage"] == "2Gi")
-    t.kube.gone("pvc", "goes")
-    wait("one subvolume for each claim", lambda: len(t.ceph.subvolumes()) == len(t.kube.list("pvc")))
 
 
 def namespace(t):
