@@ -15,11 +15,6 @@ def named(api, kind, name, namespace=None, **fields):
     return {"apiVersion": api, "kind": kind, "metadata": metadata, **fields}
 
 
-def config_map(clusters):
-    """`ceph-csi-config`: what the driver knows of clusters, JSON."""
-    return named("v1", "ConfigMap", "ceph-csi-config", SYSTEM, data={"config.json": clusters})
-
-
 def secret(name, user, key):
     fields = {"userID": user, "userKey": key, "adminID": user, "adminKey": key}
     return named("v1", "Secret", name, SYSTEM, stringData={**fields, "encryptionPassphrase": "e2e"})

@@ -8,6 +8,7 @@ import time
 
 import objects
 from ceph_view import Ceph
+from first_page import FirstPage
 from kube import PATIENCE, Failed, Kube, check, say, wait
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -33,6 +34,7 @@ class Setting:
         self.system = Kube(objects.SYSTEM)
         self.user = os.environ["SPIRULA_TEST_USER"]
         self.cluster = os.environ["SPIRULA_TEST_CLUSTER_ID"]
+        self.first_page = FirstPage()
         self.installed = False
 
     def run(self, name, case):
@@ -61,23 +63,9 @@ class Setting:
 
     def install(self):
         """What an administrator does: the driver, its configuration, a Secret, a StorageClass."""
-        kube = self.system
-        kube.run("apply", "-k", COMPACT)
-        clusters = [
-            {
-                "clusterID": cluster,
-                "monitors": [os.environ["SPIRULA_TEST_MONITORS"]],
-                "cephFS": {"subvolumeGroup": group, "netNamespaceFilePath": ""},
-            }
-            for cluster, group in ((self.cluster, self.ceph.group), ("without-group", "missing"))
-        ]
-        kube.apply(
-            objects.config_map(json.dumps(clusters)),
-            objects.secret(objects.SECRET, self.user, text("SPIRULA_TEST_KEYFILE")),
-            objects.storage_class(),
-        )
-        kube.ready(PLUGIN)
-        kube.ready(PROVISIONER, count=3)
+        self.first_page.install()
+        self.system.ready(PLUGIN)
+        self.system.ready(PROVISIONER, count=3)
         self.registered()
         self.installed = True
 
