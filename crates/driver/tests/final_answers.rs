@@ -106,6 +106,48 @@ fn a_volume_that_exists_survives_every_failure_of_a_repeat() {
     }
 }
 
+/// What is noted beside an expansion that is refused is not what anybody is told.
+#[test]
+fn a_refused_expansion_changes_nothing() {
+    for errno in [1, 22, 5] {
+        let (world, id, before) = with_volume();
+        let faults = Faults::new();
+        refuse(&faults, "fs subvolume resize", errno);
+        let process = world.start(faults);
+        process.expand(&id, 3).refused();
+        assert_eq!(world.leftovers(), before, "errno {errno}");
+        let again = process.create(NAME, 1).served().volume.unwrap();
+        assert_eq!(again.capacity_bytes, 1 << 30, "errno {errno}");
+        process.kill();
+    }
+}
+
+/// The manager is asked for the path while the record is read, by the name that the request leads to. Where the
+/// record has another, that one counts.
+#[test]
+fn a_repeat_tells_the_path_of_the_subvolume_on_record() {
+    let world = World::new();
+    let process = world.start(Faults::new());
+    let volume = process.create(NAME, 1).served().volume.unwrap();
+    let asked = || {
+        let faults = &process.faults;
+        faults.count(|call| call.what.contains("fs subvolume getpath"))
+    };
+    let before = asked();
+    assert_eq!(process.create(NAME, 1).served().volume.unwrap(), volume);
+    assert_eq!(asked() - before, 1);
+    let mut request = support::create_request(NAME, 1);
+    let prefix = ("volumeNamePrefix".to_owned(), "csi-".to_owned());
+    request.parameters.extend([prefix]);
+    let again = process.make(request).served().volume.unwrap();
+    assert_eq!(again.volume_id, volume.volume_id);
+    for key in ["subvolumeName", "subvolumePath"] {
+        assert_eq!(again.volume_context[key], volume.volume_context[key]);
+    }
+    assert_eq!(asked() - before, 3);
+    process.kill();
+}
+
 /// config.json names another group between a call that was cut short and its repeat.
 #[test]
 fn a_volume_goes_to_the_group_that_its_record_names() {

@@ -187,6 +187,24 @@ fn expand_volume() {
     assert!(pairs >= 6, "{pairs}");
 }
 
+/// The creation is repeated instead: it tells how large the volume is, not how large it was to be.
+#[test]
+fn expand_volume_then_create_again() {
+    at_every_step(
+        "ControllerExpandVolume, then CreateVolume",
+        volume,
+        |process, id| process.expand(id, 5).is_killed(),
+        |world, id| {
+            let quota = world.memory.subvolumes()[0].1.quota.unwrap();
+            let process = world.start(Faults::new());
+            let again = process.create(NAME, 1).served().volume.unwrap();
+            assert_eq!(again.capacity_bytes, quota.cast_signed());
+            process.delete(id).served();
+            process.kill();
+        },
+    );
+}
+
 #[test]
 fn validate_volume_capabilities() {
     at_every_step(

@@ -13,18 +13,21 @@
 //!
 //! Snapshots of one volume are taken beside each other; while one is, the volume is neither expanded
 //! nor deleted.
+//!
+//! When it was taken is noted behind the answer, as Ceph tells it to who finds no such note. How large the
+//! volume was is noted before, as that changes.
 
 use ceph::subvolume::Info;
 use ceph::{Context, ErrorKind, Subvolume};
 use csi_proto::v1::{CreateSnapshotRequest, CreateSnapshotResponse};
+use futures::TryFutureExt as _;
 use futures::future::OptionFuture;
 
-use super::{Controller, delete_snapshot, snapshot};
+use super::{Controller, delete_snapshot, open, snapshot};
 use crate::backend::Session;
 use crate::error::Error;
-use crate::ids::SnapshotId;
-use crate::ids::SnapshotUuid;
-use crate::journal::{NewSnapshot, Record, Reservation, SnapshotRecord, Taken};
+use crate::ids::{Snapshot, SnapshotId, SnapshotUuid};
+use crate::journal::{Entry, NewSnapshot, Record, Reservation, SnapshotRecord, Taken};
 use crate::operations::{Held, Key};
 use crate::request::CreateSnapshot;
 
@@ -38,9 +41,13 @@ pub(super) async fn run(
     let request = CreateSnapshot::parse(request)?;
     let source = &request.source;
     let _source = held.share(Key::Volume(source.clone()))?;
-    let (session, parent) = controller
-        .open_record(cx, source, &request.credentials)
+    let (session, id) = controller
+        .open_volume(cx, source, &request.credentials)
         .await?;
+    // Neither needs the other.
+    let entry = session.snapshot_journal.entry(cx, &request.name);
+    let entry = entry.map_err(|error| session.explain(error.into()));
+    let (parent, entry) = futures::try_join!(open::record(cx, &session, &id), entry)?;
     check_source("source_volume_id", source, &parent)?;
     let _foreground = controller.trail.foreground(&session);
     let new = NewSnapshot {
@@ -48,10 +55,9 @@ pub(super) async fn run(
         pending_metadata: controller.settings.metadata(&request.metadata),
         ..snapshot::new(&session, &parent)
     };
-    let of = session.subvolume(&parent);
-    let taken = take(cx, &session, &request, &of, &new).await;
+    let taken = take(controller, cx, &session, &request, &new, entry).await;
     let (record, taken) = taken.map_err(|error| session.explain(error))?;
-    controller.trail.push_snapshot(&session, &record);
+    controller.trail.push_snapshot(&session, &record, taken);
     let answer = snapshot::message(&session, &record, taken)?;
     Ok(CreateSnapshotResponse {
         snapshot: Some(answer),
@@ -69,19 +75,24 @@ pub(super) fn check_source(field: &str, id: &str, parent: &Record) -> Result<(),
     super::check_served(parent)
 }
 
-/// Takes the snapshot of `of`, or finds it.
+/// Takes the snapshot, or finds it. `entry` is what the directory had.
 async fn take(
+    controller: &Controller,
     cx: &Context,
     session: &Session,
     request: &CreateSnapshot,
-    of: &Subvolume,
     new: &NewSnapshot,
+    entry: Option<Entry<Snapshot>>,
 ) -> Result<(SnapshotRecord, Taken), Error> {
     let journal = &session.snapshot_journal;
-    let entry = journal.entry(cx, &request.name).await?;
     // Of a snapshot that is there already the volume's size is noted, so the manager is not asked.
     let is_new = entry.is_none();
-    let look = OptionFuture::from(is_new.then(|| session.subvolumes.info(cx, of)));
+    let of = Subvolume {
+        fs: session.filesystem.name.clone(),
+        group: new.details.group.clone(),
+        name: new.source.clone(),
+    };
+    let look = OptionFuture::from(is_new.then(|| session.subvolumes.info(cx, &of)));
     let reserve = journal.reserve_after(cx, &request.name, new, entry);
     let (reserved, volume) = tokio::join!(reserve, look);
     let mut reserved = reserved?;
@@ -105,12 +116,10 @@ async fn take(
                 });
             }
             match snapshot::taken(cx, session, &record).await {
-                Ok(taken) => {
-                    snapshot::note(cx, session, &record, taken).await?;
-                    return Ok((record, taken));
-                }
+                Ok(taken) => return Ok((record, taken)),
                 // Cut short before the snapshot, or deleted half way: it is as good as new.
                 Err(error) if error.kind == ErrorKind::SnapshotNotFound => {
+                    controller.trail.forget(&record.uuid);
                     journal.renew(cx, record, new).await?
                 }
                 Err(error) if error.is_not_found() => {
@@ -130,18 +139,21 @@ async fn make(
     cx: &Context,
     session: &Session,
     request: &CreateSnapshot,
-    record: SnapshotRecord,
+    mut record: SnapshotRecord,
     volume: Option<ceph::Result<Info>>,
 ) -> Result<(SnapshotRecord, Taken), Error> {
     let at = session.snapshot(&record);
-    let look = async {
-        match volume {
-            Some(told) => told,
-            None => session.subvolumes.info(cx, &at.of).await,
-        }
+    let volume = match volume {
+        Some(told) => told,
+        None => session.subvolumes.info(cx, &at.of).await,
     };
-    // The manager works off one command after the other: the second is on its way while it does the first.
-    let (volume, created) = tokio::join!(look, session.snapshots.create(cx, &at));
+    let created = match &volume {
+        Ok(volume) => {
+            record = snapshot::note_size(cx, session, record, volume.quota).await?;
+            session.snapshots.create(cx, &at).await
+        }
+        Err(error) => Err(error.clone()),
+    };
     let begun = !matches!(&created, Err(error) if is_refusal(error));
     let made = async {
         let info = match created {
@@ -157,10 +169,7 @@ async fn make(
         Ok(Taken::new(info.created_at, volume?.quota))
     };
     match made.await {
-        Ok(taken) => {
-            snapshot::note(cx, session, &record, taken).await?;
-            Ok((record, taken))
-        }
+        Ok(taken) => Ok((record, taken)),
         Err(error) => {
             if begun {
                 give_back(cx, session, &record, &error).await?;

@@ -119,6 +119,7 @@ fn new_record(controller: &Controller, session: &Session, request: &CreateVolume
         backing_snapshot: None,
         details: Details {
             size: request.size.map(|range| range.quota()),
+            grown: false,
             pool,
             group: session.cluster.subvolume_group.clone(),
             origin: None,

@@ -84,17 +84,31 @@ async fn expand(
             _ => {}
         }
     }
-    session
-        .subvolumes
-        .resize(cx, &at, wanted)
-        .await
-        .map_err(absent)?;
-    if let Some(details) = &record.details {
-        let details = Details {
-            size: Some(wanted),
-            ..details.clone()
-        };
-        session.journal.note(cx, &record.uuid, &details).await?;
+    let resize = session.subvolumes.resize(cx, &at, wanted);
+    let Some(details) = &record.details else {
+        resize.await.map_err(absent)?;
+        return Ok(wanted);
+    };
+    let grown = Details {
+        size: Some(wanted),
+        grown: true,
+        ..details.clone()
+    };
+    let note = session.journal.note(cx, &record.uuid, &grown);
+    if record.unfinished().is_some() {
+        // What is noted of a copy changes when it is complete, and until then this is refused.
+        resize.await.map_err(absent)?;
+        note.await?;
+        return Ok(wanted);
     }
+    // Beside each other, as who finds such a note asks Ceph.
+    let (noted, resized) = tokio::join!(note, resize);
+    if let Err(error) = resized {
+        if !error.has_unknown_effect() {
+            session.journal.note(cx, &record.uuid, details).await?;
+        }
+        return Err(absent(error));
+    }
+    noted?;
     Ok(wanted)
 }

@@ -21,17 +21,28 @@ impl Controller {
         id: &str,
         credentials: &Credentials,
     ) -> Result<(Session, Record), Error> {
-        let no_volume = |why: String| Error::NoVolume {
-            id: id.to_owned(),
-            why,
-        };
+        let (session, id) = self.open_volume(cx, id, credentials).await?;
+        let record = record(cx, &session, &id).await?;
+        Ok((session, record))
+    }
+
+    /// The file system of the volume `id`.
+    ///
+    /// # Errors
+    /// [`Error::NotDynamic`]; [`Error::NoVolume`] if it is gone.
+    pub(super) async fn open_volume(
+        &self,
+        cx: &Context,
+        id: &str,
+        credentials: &Credentials,
+    ) -> Result<(Session, VolumeId), Error> {
         let decoded = VolumeId::decode(id).map_err(Error::NotDynamic)?;
         let session = self.backend.open_id(cx, &decoded, credentials).await?;
-        let session = session.ok_or_else(|| no_volume(no_filesystem(&decoded)))?;
-        let record = session.journal.lookup(cx, decoded.uuid()).await;
-        let record = record.map_err(|error| session.explain(error.into()))?;
-        let record = record.unwrap_or_else(|| Record::without_journal(decoded.uuid()));
-        Ok((session, record))
+        let session = session.ok_or_else(|| Error::NoVolume {
+            id: id.to_owned(),
+            why: no_filesystem(&decoded),
+        })?;
+        Ok((session, decoded))
     }
 
     /// The file system and the record of the snapshot `id`. That there is a record does not mean that
@@ -93,6 +104,20 @@ impl Controller {
         }
         Ok((session, record))
     }
+}
+
+/// The record of a volume, or what is to be assumed of one without.
+///
+/// # Errors
+/// Those of the journal.
+pub(super) async fn record(
+    cx: &Context,
+    session: &Session,
+    id: &VolumeId,
+) -> Result<Record, Error> {
+    let record = session.journal.lookup(cx, id.uuid()).await;
+    let record = record.map_err(|error| session.explain(error.into()))?;
+    Ok(record.unwrap_or_else(|| Record::without_journal(id.uuid())))
 }
 
 fn no_filesystem<K: ids::Kind>(id: &Id<K>) -> String {

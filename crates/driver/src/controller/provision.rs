@@ -2,6 +2,8 @@
 
 use ceph::subvolume::{CreateOptions, Removal};
 use ceph::{Context, ErrorKind, Subvolume};
+use futures::FutureExt as _;
+use futures::future::OptionFuture;
 
 use super::cloners::Cloners;
 use super::copy::Copying;
@@ -10,7 +12,8 @@ use super::{check_served, show, source};
 use crate::backend::Session;
 use crate::error::Error;
 use crate::events::Events;
-use crate::journal::{NewRecord, Record, Reservation, Source};
+use crate::ids::Volume;
+use crate::journal::{Entry, Kind as _, NewRecord, Record, Reservation, Source};
 use crate::request::CreateVolume;
 
 /// A volume that exists.
@@ -76,12 +79,22 @@ pub(super) async fn provision(
     request: &CreateVolume,
     new: &NewRecord,
 ) -> Result<Provisioned, Error> {
-    let (record, is_new) = match session.journal.reserve(cx, &request.name, new).await? {
-        Reservation::New(record) => (record, true),
-        Reservation::Found(record) => (record, false),
+    let entry = session.journal.entry(cx, &request.name).await?;
+    // A name that is known most likely has its subvolume: the manager tells its path while the record is read.
+    let guess = entry.as_ref().filter(|_| new.details.origin.is_none());
+    let guess = guess
+        .map(|entry| session.subvolume(&Volume::reserved(new, &request.name, entry.uuid.clone())));
+    let look = OptionFuture::from(guess.map(|at| async move {
+        let path = session.subvolumes.path(cx, &at).await;
+        Looked { at, path }
+    }));
+    let reserve = async {
+        let (record, is_new) = reserve(cx, session, request, new, entry).await?;
+        check_served(&record)?;
+        check_source(request, &record)?;
+        Ok::<_, Error>((record, is_new))
     };
-    check_served(&record)?;
-    check_source(request, &record)?;
+    let ((record, is_new), looked) = futures::try_join!(reserve, look.map(Ok))?;
     match &new.details.origin {
         Some(origin) if let Some(shown) = &new.backing_snapshot => {
             check_prefix(request, new, &record)?;
@@ -109,7 +122,7 @@ pub(super) async fn provision(
             copying.complete(record, !is_new).await
         }
         _ if is_new => make(cx, session, record, new).await,
-        _ => find(cx, session, request, new, record).await,
+        _ => find(cx, session, request, new, record, looked).await,
     }
 }
 
@@ -118,13 +131,37 @@ fn is_complete(record: &Record) -> bool {
     record.origin().is_some_and(|origin| origin.complete)
 }
 
-/// The volume of an earlier call, which may have been cut short after the reservation.
+/// What the manager told of a subvolume.
+struct Looked {
+    at: Subvolume,
+    path: ceph::Result<String>,
+}
+
+/// The record of the name, and whether this call has made it.
+async fn reserve(
+    cx: &Context,
+    session: &Session,
+    request: &CreateVolume,
+    new: &NewRecord,
+    entry: Option<Entry<Volume>>,
+) -> Result<(Record, bool), Error> {
+    let journal = &session.journal;
+    let reserved = journal.reserve_after(cx, &request.name, new, entry);
+    Ok(match reserved.await? {
+        Reservation::New(record) => (record, true),
+        Reservation::Found(record) => (record, false),
+    })
+}
+
+/// The volume of an earlier call, which may have been cut short after the reservation. `looked` is what is known
+/// of the path of a subvolume, which most likely is that of the volume.
 async fn find(
     cx: &Context,
     session: &Session,
     request: &CreateVolume,
     new: &NewRecord,
     record: Record,
+    looked: Option<Looked>,
 ) -> Result<Provisioned, Error> {
     let at = session.subvolume(&record);
     check_prefix(request, new, &record)?;
@@ -132,12 +169,15 @@ async fn find(
     let noted = record
         .details
         .as_ref()
-        .filter(|details| admits(details.size));
+        .filter(|details| !details.grown && admits(details.size));
     let found = match noted {
         // What we noted answers all but the path: one command instead of two.
         Some(details) => {
             check_pool(request, new, details.pool.as_deref())?;
-            let path = session.subvolumes.path(cx, &at).await;
+            let path = match looked.filter(|looked| looked.at == at) {
+                Some(looked) => looked.path,
+                None => session.subvolumes.path(cx, &at).await,
+            };
             path.map(|path| (path, details.size))
         }
         // Made by ceph-csi, or grown since: ask for the truth.

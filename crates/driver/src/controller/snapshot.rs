@@ -23,30 +23,45 @@ pub(super) fn new(session: &Session, parent: &Record) -> NewSnapshot {
         details: SnapshotDetails {
             group: at.group,
             member_of: None,
+            size: parent.details.as_ref().and_then(|noted| noted.size),
             taken: None,
         },
         pending_metadata: BTreeMap::new(),
     }
 }
 
-/// Notes what a repeat has to answer, whatever becomes of the volume.
-pub(super) async fn note(
+/// Notes the quota of the volume, unless the record has it already. That is done before the snapshot is taken: a
+/// repeat has to tell the same size when the volume has grown or gone.
+pub(super) async fn note_size(
     cx: &Context,
     session: &Session,
-    record: &SnapshotRecord,
-    taken: Taken,
-) -> Result<(), Error> {
-    let noted = record.details.clone();
-    if noted.as_ref().and_then(|noted| noted.taken) == Some(taken) {
-        return Ok(());
+    record: SnapshotRecord,
+    quota: Option<u64>,
+) -> Result<SnapshotRecord, Error> {
+    let noted = record.details.clone().unwrap_or_default();
+    if noted.size == quota {
+        return Ok(record);
     }
     let details = SnapshotDetails {
-        group: session.source(record).group,
-        taken: Some(taken),
-        ..noted.unwrap_or_default()
+        group: session.source(&record).group,
+        size: quota,
+        ..noted
     };
     let journal = &session.snapshot_journal;
-    Ok(journal.note(cx, &record.uuid, &details).await?)
+    journal.note(cx, &record.uuid, &details).await?;
+    Ok(SnapshotRecord {
+        details: Some(details),
+        ..record
+    })
+}
+
+/// What the record of a snapshot says once it is known how it was taken.
+pub(super) fn details(session: &Session, record: &SnapshotRecord, taken: Taken) -> SnapshotDetails {
+    SnapshotDetails {
+        group: session.source(record).group,
+        taken: Some(taken),
+        ..record.details.clone().unwrap_or_default()
+    }
 }
 
 /// Looks whether the snapshot exists, and tells how it was taken: as noted, else as Ceph tells now.
@@ -60,11 +75,15 @@ pub(super) async fn taken(
 ) -> ceph::Result<Taken> {
     let at = session.snapshot(record);
     let info = session.snapshots.info(cx, &at).await?;
-    if let Some(noted) = record.details.as_ref().and_then(|details| details.taken) {
-        return Ok(noted);
+    let noted = record.details.clone().unwrap_or_default();
+    if let Some(taken) = noted.taken {
+        return Ok(taken);
     }
-    let of = session.subvolumes.info(cx, &at.of).await?;
-    Ok(Taken::new(info.created_at, of.quota))
+    let size = match noted.size {
+        Some(size) => Some(size),
+        None => session.subvolumes.info(cx, &at.of).await?.quota,
+    };
+    Ok(Taken::new(info.created_at, size))
 }
 
 /// `None` if the snapshot exists, else how we know that it does not.

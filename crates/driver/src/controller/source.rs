@@ -85,10 +85,12 @@ async fn snapshot(
         ));
     }
     let at = session.source(&record);
-    let size = match record.details.as_ref().and_then(|details| details.taken) {
-        Some(taken) => taken.size,
+    let noted = record.details.clone().unwrap_or_default();
+    let size = match (noted.taken, noted.size) {
+        (Some(taken), _) => taken.size,
+        (None, Some(size)) => Some(size),
         // Of a removed subvolume Ceph does not tell it any more.
-        None => match session.subvolumes.info(cx, &at).await {
+        (None, None) => match session.subvolumes.info(cx, &at).await {
             Ok(info) => info.quota,
             Err(error) if error.is_not_found() => return Err(absent(error.to_string())),
             Err(error) => return Err(error.into()),

@@ -1,8 +1,8 @@
-//! Metadata that follows its volume or snapshot: the names of PVC and PV, or of VolumeSnapshot and its
-//! content, are set on the subvolume or snapshot after the answer is out, as nobody waits for them and
-//! each costs a manager command.
+//! What follows the answer, as nobody waits for it: the names of PVC and PV, or of VolumeSnapshot and its
+//! content, are set on the subvolume or snapshot, each by a manager command; and it is noted when a snapshot
+//! was taken.
 //!
-//! What is pending stands in the journal record, so nothing is lost with the process: the next one
+//! The journal record tells what is pending, so nothing is lost with the process: the next one
 //! looks for such records when it first opens a file system. One lane per file system works on two
 //! things at once, yields to requests for some seconds, and backs off while Ceph fails.
 
@@ -20,7 +20,7 @@ pub(super) use lane::Foreground;
 use lane::Lane;
 
 use crate::backend::Session;
-use crate::journal::{Record, SnapshotRecord};
+use crate::journal::{Record, SnapshotRecord, Taken};
 
 /// The lanes, by cluster, file system and namespace.
 #[derive(Debug, Default)]
@@ -49,9 +49,9 @@ impl Trail {
         }
     }
 
-    /// Sets the pending metadata of a snapshot, some time.
-    pub(super) fn push_snapshot(&self, session: &Session, record: &SnapshotRecord) {
-        if let Some(job) = Job::of_snapshot(session, record) {
+    /// Sets the pending metadata of a snapshot, and notes how it was taken, some time.
+    pub(super) fn push_snapshot(&self, session: &Session, record: &SnapshotRecord, taken: Taken) {
+        if let Some(job) = Job::of_snapshot(session, record, Some(taken)) {
             self.lane(session).0.push(job);
         }
     }
@@ -73,7 +73,7 @@ impl Trail {
                 .is_err()
             {
                 tracing::warn!(
-                    "metadata of {} volumes and snapshots is still pending; the next process sets it",
+                    "metadata and notes of {} volumes and snapshots are still pending; the next process sees to them",
                     lane.len()
                 );
             }

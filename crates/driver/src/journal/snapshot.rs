@@ -69,7 +69,11 @@ pub struct SnapshotDetails {
     /// The uuid of the group snapshot that it is a member of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub member_of: Option<String>,
-    /// What is known once the snapshot exists.
+    /// The quota of its subvolume in bytes, noted before the snapshot is taken; `None` if it has none, or if
+    /// nobody has noted it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// What is known once the snapshot exists. Written behind the answer: `None` means that Ceph can tell.
     pub taken: Option<Taken>,
 }
 

@@ -80,6 +80,7 @@ fn new_record() -> NewRecord {
         backing_snapshot: None,
         details: Details {
             size: Some(1 << 30),
+            grown: false,
             pool: None,
             group: "csi".to_owned(),
             origin: None,
@@ -345,12 +346,13 @@ async fn notes_never_bring_a_record_back() {
     let record = record_of(journal.reserve(cx, NAME, &new_record()).await.unwrap());
     let details = Details {
         size: Some(2 << 30),
+        grown: true,
         pool: None,
         group: "csi".to_owned(),
         origin: None,
     };
     journal.note(cx, &record.uuid, &details).await.unwrap();
-    journal.metadata_done(cx, &record.uuid).await.unwrap();
+    journal.metadata_done(cx, &record.uuid, None).await.unwrap();
     let read = journal.lookup(cx, &record.uuid).await.unwrap().unwrap();
     assert_eq!(
         (read.details, read.pending_metadata.len()),
@@ -359,7 +361,7 @@ async fn notes_never_bring_a_record_back() {
 
     journal.release(cx, &record).await.unwrap();
     journal.note(cx, &record.uuid, &details).await.unwrap();
-    journal.metadata_done(cx, &record.uuid).await.unwrap();
+    journal.metadata_done(cx, &record.uuid, None).await.unwrap();
     assert_eq!(journal.lookup(cx, &record.uuid).await.unwrap(), None);
 }
 

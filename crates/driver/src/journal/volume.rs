@@ -61,8 +61,11 @@ pub struct NewRecord {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Details {
-    /// The largest quota given, in bytes; `None` if the volume was made without one.
+    /// The largest quota asked for, in bytes; `None` if the volume was made without one.
     pub size: Option<u64>,
+    /// Whether that was asked for when the volume was there already: what it has is for Ceph to tell.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub grown: bool,
     /// The data pool asked for, `None` for the default of the file system.
     pub pool: Option<String>,
     /// The subvolume group it was made in.

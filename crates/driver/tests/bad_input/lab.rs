@@ -43,6 +43,7 @@ pub(crate) struct Lab {
     pub(crate) groups: controller::GroupService,
     pub(crate) node: node::Service,
     pub(crate) mounts: Arc<Memory>,
+    trailing: Arc<Controller>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -81,7 +82,8 @@ impl Lab {
             volume_id: String::new(),
             snapshot_id: String::new(),
             groups: controller::GroupService::new(Arc::clone(&controller), Arc::clone(&frame)),
-            controller: controller::Service::new(controller, Arc::clone(&frame)),
+            controller: controller::Service::new(Arc::clone(&controller), Arc::clone(&frame)),
+            trailing: controller,
             node: node::Service::new(Arc::new(node), Arc::clone(&frame)),
             mounts,
             identity: identity::Service::new("cephfs.csi.ceph.com", backend, frame),
@@ -164,12 +166,16 @@ impl Lab {
         std::fs::write(self.world.config_file(), config).unwrap();
     }
 
-    /// Waits for an answer.
+    /// Waits for an answer, and for what follows it.
     pub(crate) fn run<T>(
         &self,
         answer: impl Future<Output = Result<Response<T>, Status>>,
     ) -> Result<T, Status> {
-        self.runtime.block_on(answer).map(Response::into_inner)
+        self.runtime.block_on(async {
+            let answer = answer.await.map(Response::into_inner);
+            self.trailing.drain(Duration::from_secs(20)).await;
+            answer
+        })
     }
 
     /// All that requests can change.

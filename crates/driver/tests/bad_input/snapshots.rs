@@ -279,7 +279,7 @@ const CREATE: &[Case<CreateSnapshotRequest>] = &[
         |r| r.source_volume_id = ids::STORED.to_owned(),
         NotFound,
         "volume `0001-0002-c1-0000000000000001-<uuid>` does not exist: mgr command `fs subvolume \
-         snapshot create`: not found (errno 2): subvolume 'csi-vol-<uuid>' does not exist",
+         info`: not found (errno 2): subvolume 'csi-vol-<uuid>' does not exist",
     ),
 ];
 
@@ -303,15 +303,15 @@ const NO_SUBVOLUME: &[Case<CreateSnapshotRequest>] = &[case(
     "a record whose subvolume is gone",
     |_| {},
     NotFound,
-    "volume `0001-0002-c1-0000000000000001-<uuid>` does not exist: mgr command `fs subvolume snapshot \
-     create`: not found (errno 2): subvolume 'csi-vol-<uuid>' does not exist",
+    "volume `0001-0002-c1-0000000000000001-<uuid>` does not exist: mgr command `fs subvolume info`: \
+     not found (errno 2): subvolume 'csi-vol-<uuid>' does not exist",
 )];
 
 const OTHER_GROUP: &[Case<CreateSnapshotRequest>] = &[case(
     "config.json names another group",
     |_| {},
     FailedPrecondition,
-    "mgr command `fs subvolume snapshot create`: subvolume group not found (errno 2): subvolume group \
+    "mgr command `fs subvolume info`: subvolume group not found (errno 2): subvolume group \
      'other' does not exist; the volume was made in a group that is gone, or cephFS.subvolumeGroup in \
      config.json no longer names the group it was made in",
 )];

@@ -66,6 +66,27 @@ fn create_snapshot() {
     assert!(pairs >= 24, "{pairs}");
 }
 
+/// The volume grows before anybody asks again: a snapshot that was there tells of the volume that it was taken of.
+#[test]
+fn create_snapshot_then_expand_the_volume() {
+    at_every_step(
+        "CreateSnapshot, then ControllerExpandVolume",
+        volume,
+        |process, volume| process.snapshot(SNAPSHOT, volume).is_killed(),
+        |world, volume| {
+            let gib = if snapshots(world).0 == 1 { 1 } else { 5 };
+            let process = world.start(Faults::new());
+            process.expand(volume, 5).served();
+            let made = process.snapshot(SNAPSHOT, volume).served();
+            assert_eq!(made.size_bytes, gib << 30);
+            assert_eq!(process.snapshot(SNAPSHOT, volume).served(), made);
+            process.delete_snapshot(&made.snapshot_id).served();
+            process.delete(volume).served();
+            process.kill();
+        },
+    );
+}
+
 #[test]
 fn repeated_create_snapshot() {
     at_every_step(

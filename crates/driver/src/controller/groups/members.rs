@@ -92,7 +92,8 @@ pub(super) async fn quotas(
     all(join_all(infos).await)
 }
 
-/// Reserves the names of the snapshots. `reserved` gets those that are ours, whatever fails.
+/// Reserves the names of the snapshots of volumes with these quotas. `reserved` gets those that are ours, whatever
+/// fails.
 ///
 /// # Errors
 /// [`Error`]; `Contended` if somebody else makes the same group.
@@ -101,13 +102,14 @@ pub(super) async fn reserve(
     cx: &Context,
     session: &Session,
     group: &GroupRecord,
-    members: &[Member],
+    members: impl Iterator<Item = (&Member, &Option<u64>)>,
     reserved: &mut Vec<SnapshotRecord>,
 ) -> Result<(), Error> {
-    let reserve = |member: &Member| {
+    let reserve = |(member, quota): (&Member, &Option<u64>)| {
         let name = group.member_name(&member.id);
         let mut new = snapshot::new(session, &member.record);
         new.details.member_of = Some(group.uuid.to_string());
+        new.details.size = *quota;
         new.pending_metadata = controller.settings.metadata(&new.pending_metadata);
         async move {
             match session.snapshot_journal.reserve(cx, &name, &new).await? {
@@ -117,7 +119,7 @@ pub(super) async fn reserve(
         }
     };
     let mut failed = Vec::new();
-    for result in join_all(members.iter().map(reserve)).await {
+    for result in join_all(members.map(reserve)).await {
         match result {
             Ok(record) => reserved.push(record),
             Err(error) => failed.push(Err(error)),

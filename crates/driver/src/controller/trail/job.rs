@@ -1,20 +1,21 @@
-//! The metadata of one volume or snapshot.
+//! What follows one volume or snapshot.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use ceph::{Context, Snapshot, Subvolume};
+use ceph::Context;
 
 use crate::backend::Session;
+use crate::controller::snapshot;
 use crate::ids::{SnapshotUuid, VolumeUuid};
-use crate::journal::{Error, Record, SnapshotRecord};
+use crate::journal::{Error, Record, SnapshotRecord, Taken};
 
-/// Metadata to be set.
+/// Metadata to be set, and what is to be noted.
 #[derive(Clone, Debug)]
 pub(super) struct Job {
     pub(super) session: Session,
     pub(super) whose: Whose,
-    on: On,
+    of: Of,
     pub(super) pending: BTreeMap<String, String>,
     pub(super) since: Instant,
     pub(super) failures: u32,
@@ -27,69 +28,114 @@ pub(in crate::controller) enum Whose {
     Snapshot(SnapshotUuid),
 }
 
-/// What it is set on.
 #[derive(Clone, Debug)]
-enum On {
-    Subvolume(Subvolume),
-    Snapshot(Snapshot),
+enum Of {
+    Volume(Record),
+    Snapshot(SnapshotRecord, Note),
+}
+
+/// What is to be noted of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Note {
+    /// The record says all.
+    Nothing,
+    Taken(Taken),
+    /// How Ceph says that it was taken.
+    Unknown,
 }
 
 impl Job {
     /// What is pending for a volume, if anything is. One that is not complete cannot have it yet.
     pub(super) fn of_volume(session: &Session, record: &Record) -> Option<Self> {
-        if record.unfinished().is_some() {
+        if record.unfinished().is_some() || record.pending_metadata.is_empty() {
             return None;
         }
-        let on = || On::Subvolume(session.subvolume(record));
-        Self::new(session, (&record.uuid).into(), &record.pending_metadata, on)
+        let whose = (&record.uuid).into();
+        let pending = &record.pending_metadata;
+        Some(Self::new(
+            session,
+            whose,
+            pending,
+            Of::Volume(record.clone()),
+        ))
     }
 
-    /// What is pending for a snapshot, if anything is.
-    pub(super) fn of_snapshot(session: &Session, record: &SnapshotRecord) -> Option<Self> {
-        let on = || On::Snapshot(session.snapshot(record));
-        Self::new(session, (&record.uuid).into(), &record.pending_metadata, on)
-    }
-
-    fn new(
+    /// What is pending for a snapshot, if anything is. `taken` tells how it was taken, if that is known.
+    pub(super) fn of_snapshot(
         session: &Session,
-        whose: Whose,
-        pending: &BTreeMap<String, String>,
-        on: impl FnOnce() -> On,
+        record: &SnapshotRecord,
+        taken: Option<Taken>,
     ) -> Option<Self> {
-        (!pending.is_empty()).then(|| Self {
+        let noted = record.details.as_ref().and_then(|noted| noted.taken);
+        let note = match taken {
+            Some(taken) if noted != Some(taken) => Note::Taken(taken),
+            // Not that of all snapshots that ceph-csi has made: each would cost a command.
+            None if noted.is_none() && record.details.is_some() && !record.deleted => Note::Unknown,
+            _ => Note::Nothing,
+        };
+        if note == Note::Nothing && record.pending_metadata.is_empty() {
+            return None;
+        }
+        let whose = (&record.uuid).into();
+        let pending = &record.pending_metadata;
+        let of = Of::Snapshot(record.clone(), note);
+        Some(Self::new(session, whose, pending, of))
+    }
+
+    fn new(session: &Session, whose: Whose, pending: &BTreeMap<String, String>, of: Of) -> Self {
+        Self {
             session: session.clone(),
             whose,
-            on: on(),
+            of,
             pending: pending.clone(),
             since: Instant::now(),
             failures: 0,
-        })
+        }
     }
 
     /// Sets one key.
     pub(super) async fn set(&self, cx: &Context, key: &str, value: &str) -> ceph::Result<()> {
-        let Session {
-            subvolumes,
-            snapshots,
-            ..
-        } = &self.session;
-        match &self.on {
-            On::Subvolume(at) => subvolumes.set_metadata(cx, at, key, value).await,
-            On::Snapshot(at) => snapshots.set_metadata(cx, at, key, value).await,
+        let session = &self.session;
+        match &self.of {
+            Of::Volume(record) => {
+                let at = session.subvolume(record);
+                session.subvolumes.set_metadata(cx, &at, key, value).await
+            }
+            Of::Snapshot(record, _) => {
+                let at = session.snapshot(record);
+                session.snapshots.set_metadata(cx, &at, key, value).await
+            }
         }
     }
 
-    /// Notes in the journal that all is set.
-    pub(super) async fn done(&self, cx: &Context) -> Result<(), Error> {
-        let Session {
-            journal,
-            snapshot_journal,
-            ..
-        } = &self.session;
-        match &self.whose {
-            Whose::Volume(uuid) => journal.metadata_done(cx, uuid).await,
-            Whose::Snapshot(uuid) => snapshot_journal.metadata_done(cx, uuid).await,
+    /// Notes in the journal what is to be noted, and whether all metadata is `set`.
+    pub(super) async fn done(&self, cx: &Context, set: bool) -> Result<(), Error> {
+        let session = &self.session;
+        match &self.of {
+            Of::Volume(record) if set => {
+                session.journal.metadata_done(cx, &record.uuid, None).await
+            }
+            Of::Volume(_) => Ok(()),
+            Of::Snapshot(record, note) => {
+                let taken = match note {
+                    Note::Nothing => None,
+                    Note::Taken(taken) => Some(*taken),
+                    Note::Unknown => Some(snapshot::taken(cx, session, record).await?),
+                };
+                let details = taken.map(|taken| snapshot::details(session, record, taken));
+                let (journal, uuid) = (&session.snapshot_journal, &record.uuid);
+                match details {
+                    details if set => journal.metadata_done(cx, uuid, details.as_ref()).await,
+                    Some(details) => journal.note(cx, uuid, &details).await,
+                    None => Ok(()),
+                }
+            }
         }
+    }
+
+    /// Whether there is something to do without metadata.
+    pub(super) fn has_note(&self) -> bool {
+        matches!(&self.of, Of::Snapshot(_, note) if *note != Note::Nothing)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The pending metadata of one file system.
+//! What follows the answers of one file system.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use super::job::{Job, Whose};
 use crate::backend::Session;
-use crate::journal::{Entry, Journal, Kind};
+use crate::ids::Snapshot;
+use crate::journal::{self, Entry, Journal, Kind};
 
 /// Jobs in memory; what comes beyond stays in the journal and is looked up when these are done.
 const MOST_JOBS: usize = 10_000;
@@ -95,7 +96,7 @@ impl Lane {
 
     /// Adds a job unless there is one for the same thing, and sees to it that somebody works.
     pub(super) fn push(self: &Arc<Self>, job: Job) {
-        if self.unsupported.load(Ordering::Relaxed) {
+        if self.has_no_metadata() && !job.has_note() {
             return;
         }
         let mut jobs = self.lock();
@@ -127,7 +128,9 @@ impl Lane {
     pub(super) fn resume(self: Arc<Self>, session: Session) {
         tokio::spawn(async move {
             let volumes = self.scan(&session, &session.journal, Job::of_volume);
-            let snapshots = self.scan(&session, &session.snapshot_journal, Job::of_snapshot);
+            let of_snapshot: ToJob<Snapshot> =
+                |session, record| Job::of_snapshot(session, record, None);
+            let snapshots = self.scan(&session, &session.snapshot_journal, of_snapshot);
             let (volumes, snapshots) = tokio::join!(volumes, snapshots);
             if let Err(error) = volumes.and(snapshots) {
                 tracing::warn!("pending metadata could not be looked up: {error}");
@@ -152,7 +155,7 @@ impl Lane {
         session: &Session,
         journal: &Journal<K>,
         job: ToJob<K>,
-    ) -> Result<(), crate::journal::Error> {
+    ) -> Result<(), journal::Error> {
         let mut after = String::new();
         loop {
             let cx = Context::with_timeout(COMMAND_LIMIT);
@@ -226,8 +229,11 @@ impl Lane {
         None
     }
 
-    async fn run(&self, job: &Job) -> Result<(), crate::journal::Error> {
+    async fn run(&self, job: &Job) -> Result<(), journal::Error> {
         for (key, value) in &job.pending {
+            if self.has_no_metadata() {
+                break;
+            }
             self.quiet(job).await;
             if self.lock().is_forgotten(&job.whose) {
                 return Ok(());
@@ -240,13 +246,22 @@ impl Lane {
                 Err(error) if error.kind == ErrorKind::Unsupported => {
                     self.unsupported.store(true, Ordering::Relaxed);
                     tracing::warn!("subvolumes and snapshots get no metadata: {error}");
-                    return Ok(());
                 }
                 Err(error) => return Err(error.into()),
             }
         }
+        if self.lock().is_forgotten(&job.whose) {
+            return Ok(());
+        }
         let cx = Context::with_timeout(COMMAND_LIMIT);
-        job.done(&cx).await
+        match job.done(&cx, !self.has_no_metadata()).await {
+            Err(journal::Error::Ceph(error)) if error.is_snapshot_gone() => Ok(()),
+            done => done,
+        }
+    }
+
+    fn has_no_metadata(&self) -> bool {
+        self.unsupported.load(Ordering::Relaxed)
     }
 
     /// Waits for a pause between requests, as long as the job has patience.
