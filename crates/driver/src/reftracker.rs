@@ -19,12 +19,15 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ceph::{Cluster, Context, ErrorKind, Object, ReadOp, WriteOp, WriteStep};
+use ceph::{Cluster, Context, ErrorKind, Object, OmapPage, ReadOp, WriteOp, WriteStep};
 
 use self::format::Reference;
 
 /// Who has lost a race waits before the next one, the longer the more it has lost, up to this.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// References per read.
+const PAGE: u64 = 512;
 
 /// The references of one file system.
 #[derive(Clone, Debug)]
@@ -201,6 +204,38 @@ impl RefTracker {
     ) -> Result<bool, Error> {
         let state = self.read(cx, &self.object(snapshot), &[user]).await?;
         Ok(state.is_some_and(|state| state.found.contains_key(user)))
+    }
+
+    /// The volumes that hold the snapshot, by the names of their subvolumes.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn users(&self, cx: &Context, snapshot: &str) -> Result<Vec<String>, Error> {
+        let object = self.object(snapshot);
+        let mut users = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = OmapPage {
+                after,
+                prefix: String::new(),
+                max: PAGE,
+            };
+            let read = ReadOp {
+                omap_page: Some(page),
+                ..ReadOp::default()
+            };
+            let answer = match self.cluster.read(cx, &object, read).await {
+                Ok(answer) => answer,
+                Err(error) if error.is_not_found() => return Ok(Vec::new()),
+                Err(error) => return Err(error.into()),
+            };
+            let last = answer.omap.keys().next_back().cloned();
+            users.extend(answer.omap.into_keys().filter(|key| key != snapshot));
+            match last.filter(|_| answer.more) {
+                Some(last) => after = last,
+                None => return Ok(users),
+            }
+        }
     }
 
     /// Lets `decide` make a write from what is there, until nobody has interfered.

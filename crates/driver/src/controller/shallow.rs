@@ -7,13 +7,18 @@
 //! goes only where that note is: a reference object that is not there alone proves nothing.
 
 use ceph::Context;
+use futures::future;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::snapshot;
 use crate::backend::Session;
 use crate::error::Error;
-use crate::ids::SnapshotId;
-use crate::journal::SnapshotRecord;
+use crate::ids::{SnapshotId, VolumeUuid};
+use crate::journal::{self, SnapshotRecord};
 use crate::reftracker::Held;
+
+/// Records read at once.
+const LOOKUPS: usize = 8;
 
 /// Notes that the snapshot is deleted, and tells whether volumes that show it keep it from going now.
 ///
@@ -29,8 +34,33 @@ pub(super) async fn keep_for_volumes(
         let journal = &session.snapshot_journal;
         journal.note_deleted(cx, &record.uuid).await?;
     }
-    let held = session.references.mask(cx, &id.to_string()).await?;
+    let shown = id.to_string();
+    let mut held = session.references.mask(cx, &shown).await?;
+    if held != Held::No {
+        let stale = stale(cx, session, &shown).await?;
+        let stale: Vec<&str> = stale.iter().map(String::as_str).collect();
+        held = session.references.remove(cx, &shown, &stale).await?;
+    }
     Ok(held != Held::No)
+}
+
+/// The references of volumes that are gone. A volume has its record before its reference, and longer; but a driver
+/// that has read the record, and goes on late, may add the reference again, and die.
+async fn stale(cx: &Context, session: &Session, shown: &str) -> Result<Vec<String>, Error> {
+    let users = session.references.users(cx, shown).await?;
+    let looked_up = users.into_iter().map(|user| async move {
+        let Some(uuid) = VolumeUuid::at_end_of(&user) else {
+            return Ok(None);
+        };
+        match session.journal.lookup(cx, &uuid).await {
+            Ok(None) => Ok(Some(user)),
+            Err(error @ journal::Error::Ceph(_)) => Err(Error::from(error)),
+            // Also of a record that cannot be read.
+            _ => Ok(None),
+        }
+    });
+    let looked_up = stream::iter(looked_up).buffered(LOOKUPS);
+    looked_up.try_filter_map(future::ok).try_collect().await
 }
 
 /// Takes the references `users` to the snapshot `shown` away, and the snapshot with them if they were the

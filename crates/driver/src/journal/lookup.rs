@@ -40,7 +40,22 @@ impl<K: Kind> Journal<K> {
     /// # Errors
     /// [`Error::Ceph`], [`Error::Malformed`], [`Error::Incomplete`].
     pub async fn lookup(&self, cx: &Context, uuid: &Uuid<K>) -> Result<Option<K::Record>, Error> {
+        let found = self.versioned(cx, uuid).await?;
+        Ok(found.and_then(|(record, _)| record))
+    }
+
+    /// As [`Journal::lookup`], with the version of the object, for a write on condition that nobody has written since.
+    /// `None` if there is no object.
+    ///
+    /// # Errors
+    /// As of [`Journal::lookup`].
+    pub(super) async fn versioned(
+        &self,
+        cx: &Context,
+        uuid: &Uuid<K>,
+    ) -> Result<Option<(Option<K::Record>, u64)>, Error> {
         let object = self.record(uuid);
+        let mut version = None;
         let mut omap = BTreeMap::new();
         let mut after = String::new();
         loop {
@@ -61,19 +76,20 @@ impl<K: Kind> Journal<K> {
             };
             let last = answer.omap.keys().next_back().cloned();
             omap.extend(answer.omap);
-            match last.filter(|_| answer.more) {
-                Some(last) => after = last,
-                None => break,
+            let version = *version.get_or_insert(answer.version);
+            if let Some(last) = last.filter(|_| answer.more) {
+                after = last;
+                continue;
             }
+            if !omap.keys().any(|key| is_shared(key)) {
+                return Ok(Some((None, version)));
+            }
+            let fields = Fields {
+                object: &object,
+                omap: &omap,
+            };
+            return Ok(Some((Some(K::decode(uuid, &fields)?), version)));
         }
-        if !omap.keys().any(|key| is_shared(key)) {
-            return Ok(None);
-        }
-        let fields = Fields {
-            object: &object,
-            omap: &omap,
-        };
-        K::decode(uuid, &fields).map(Some)
     }
 
     /// The record that `request_name` leads to, if there is one.

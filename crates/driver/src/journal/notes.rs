@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ceph::{Context, ErrorKind, ReadOp, WriteOp, WriteStep};
+use ceph::{Context, ErrorKind, WriteOp, WriteStep};
 
 use super::fields::{self, PENDING_METADATA};
 use super::snapshot::DELETED;
@@ -99,13 +99,7 @@ impl Journal<Volume> {
     /// [`Error`]; a record that is gone is none.
     pub async fn give_up(&self, cx: &Context, uuid: &VolumeUuid) -> Result<Option<Record>, Error> {
         let object = self.record(uuid);
-        loop {
-            let version = match self.cluster.read(cx, &object, ReadOp::default()).await {
-                Ok(answer) => answer.version,
-                Err(error) if error.is_not_found() => return Ok(None),
-                Err(error) => return Err(error.into()),
-            };
-            let record = self.lookup(cx, uuid).await?;
+        while let Some((record, version)) = self.versioned(cx, uuid).await? {
             if let Some(record) = record
                 && record.origin().is_some_and(|origin| origin.complete)
             {
@@ -122,6 +116,7 @@ impl Journal<Volume> {
                 other => return other.map(|()| None).map_err(Error::from),
             }
         }
+        Ok(None)
     }
 }
 

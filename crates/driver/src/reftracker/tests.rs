@@ -262,3 +262,21 @@ async fn somebody_is_always_the_last() {
         assert_eq!((last, lab.object()), (1, None));
     }
 }
+
+#[tokio::test]
+async fn all_volumes_of_a_snapshot_are_told() {
+    let lab = Lab::new();
+    let tracker = lab.tracker();
+    assert_eq!(tracker.users(&cx(), SNAPSHOT).await.unwrap(), [""; 0]);
+    // More than one page.
+    let mut users: Vec<String> = (0..1100)
+        .map(|number| format!("csi-vol-{number}"))
+        .collect();
+    users.sort();
+    for user in &users {
+        assert!(tracker.add(&cx(), SNAPSHOT, user).await.unwrap());
+    }
+    assert_eq!(tracker.users(&cx(), SNAPSHOT).await.unwrap(), users);
+    tracker.mask(&cx(), SNAPSHOT).await.unwrap();
+    assert_eq!(tracker.users(&cx(), SNAPSHOT).await.unwrap(), users);
+}

@@ -1,7 +1,7 @@
 //! Two processes at one volume, each stopped at every step and let go on later, while its snapshot is
 //! deleted or the volume is: as when a driver has lost its leadership with a call on its way.
 
-use ceph::fault::{Fault, Faults, Pause};
+use ceph::fault::{Call, Fault, Faults, Pause};
 use csi_proto::v1 as csi;
 use tonic::Code;
 
@@ -17,6 +17,8 @@ enum At {
     Stop(u64),
     /// Its process dies right after the step.
     Die(u64),
+    /// It stops before it looks at the references, and dies right after it has added its own.
+    Late,
 }
 
 /// A request in a process of its own.
@@ -40,6 +42,14 @@ impl<'s> Rival<'s> {
         match at {
             At::Stop(step) => faults.at(done + step, Fault::Pause(pause.clone())),
             At::Die(step) => faults.at(done + step, Fault::KillAfter),
+            At::Late => {
+                let reference = |call: &Call, does: &str| {
+                    call.what.starts_with(does) && call.what.contains("rt-backingsnapshot")
+                };
+                let paused = Fault::Pause(pause.clone());
+                faults.once(move |call| reference(call, "read"), paused);
+                faults.once(move |call| reference(call, "write"), Fault::KillAfter);
+            }
         }
         let mine = pause.clone();
         let thread = scope.spawn(move || {
@@ -171,4 +181,29 @@ fn the_volume_is_made_and_deleted_while_another_makes_it() {
     }
     println!("refused at {refused} steps");
     assert!(refused >= 4, "{refused}");
+}
+
+/// Who has read the record before the volume was deleted adds its reference again, and dies. It is a reference of
+/// nobody, and keeps no snapshot.
+#[test]
+fn a_reference_that_came_late_keeps_nothing() {
+    let (world, process, source, snapshot) = world();
+    let kept = process.show("pvc-3", 1, &snapshot).served().volume.unwrap();
+    std::thread::scope(|scope| {
+        let late = Rival::start(scope, &world, &snapshot, At::Late);
+        let made = process.show(NAME, 1, &snapshot).served().volume.unwrap();
+        process.delete(&made.volume_id).served();
+        assert_eq!(late.end(), None);
+    });
+    let references = || {
+        let objects = world.memory.objects().into_iter();
+        let mut tracked = objects.filter(|(at, _)| at.name.starts_with("rt-"));
+        tracked.next().map_or(0, |(_, state)| state.omap.len())
+    };
+    assert_eq!(references(), 3);
+    process.delete_snapshot(&snapshot).served();
+    assert_eq!((references(), snapshots(&world)), (2, 1), "pvc-3 shows it");
+    process.delete(&kept.volume_id).served();
+    assert_eq!((references(), snapshots(&world)), (0, 0));
+    delete_all(&world, process, [&source, &snapshot], &[]);
 }
