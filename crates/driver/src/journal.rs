@@ -11,7 +11,8 @@
 //! only then writing the record, exclusively and whole. So a name leads to at most one uuid whatever
 //! races or dies: a directory key without a record is a reservation that was cut short, and repeating
 //! the request completes it under the same uuid. Releasing goes the same way round: the directory key
-//! first, so that the record, which knows the name, is there until nothing else is. A reservation that
+//! first, so that the record, which knows the name, is there until nothing else is. Where nobody comes back for
+//! the record, a mark takes the key's place in the same operation. A reservation that
 //! comes to nothing is given back in the other order, as its uuid was never told to anybody.
 //!
 //! What differs between the kinds is in [`Kind`]; the protocol is one.

@@ -147,6 +147,28 @@ fn delete_volume() {
     assert!(pairs >= 8, "{pairs}");
 }
 
+/// Nobody repeats a deletion that was answered: the next process removes what is left, whatever it is asked.
+#[test]
+fn delete_volume_once() {
+    at_every_step(
+        "DeleteVolume, not repeated",
+        volume,
+        |process, id| process.delete(id).is_killed(),
+        |world, id| {
+            let left = world.leftovers();
+            let unanswered = |left: &String| left.contains("subvolume") || left.contains(NAME);
+            let process = world.start(Faults::new());
+            if left.iter().any(unanswered) {
+                process.delete(id).served();
+            } else {
+                let code = process.expand(id, 2).refused().code();
+                assert_eq!(code, tonic::Code::NotFound);
+            }
+            process.kill();
+        },
+    );
+}
+
 /// A deletion is killed, and somebody asks for the name again instead of repeating the deletion.
 #[test]
 fn delete_volume_then_create_again() {

@@ -150,6 +150,50 @@ impl Raw {
         journal.write(OMAP, write).unwrap();
     }
 
+    /// Waits until the driver has noted when the snapshot `id` was taken, which it does behind its answer.
+    pub(crate) fn wait_for_note(&self, id: &str) {
+        let record = format!("csi.snap.{}", uuid(id));
+        let is_noted = |notes: &Vec<u8>| String::from_utf8_lossy(notes).contains(r#""taken":{"#);
+        while !self
+            .omap(&record, "spirula.snapshot")
+            .unwrap()
+            .iter()
+            .any(is_noted)
+        {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Waits until the driver has removed the record of what it has deleted, `csi.volume.` or `csi.snap.` by its
+    /// id, and the mark that it has for that.
+    pub(crate) fn wait_for_removal(&self, kind: &str, id: &str) {
+        let record = format!("{kind}{}", uuid(id));
+        let directory = format!("{}s.default", kind.trim_end_matches('.'));
+        let is_marked = || {
+            let marks = self.omap(&directory, "spirula.retired.");
+            marks.is_some_and(|marks| !marks.is_empty())
+        };
+        while self.omap(&record, "").is_some() || is_marked() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// The values of an object of the journal whose keys begin with `prefix`; `None` if it is not there.
+    fn omap(&self, object: &str, prefix: &str) -> Option<Vec<Vec<u8>>> {
+        let page = OmapPage {
+            after: "",
+            prefix,
+            max: 10,
+        };
+        let wanted = ReadOp {
+            omap_page: Some(page),
+            ..ReadOp::default()
+        };
+        let mut journal = self.cluster.io_ctx(self.metadata_pool, "csi").unwrap();
+        let read = journal.read(object, &wanted).ok()?;
+        Some(read.omap_page.into_values().collect())
+    }
+
     /// Waits until the driver has set the metadata of all volumes.
     pub(crate) fn wait_for_metadata(&self, volumes: &[Volume]) {
         for volume in volumes {
@@ -161,18 +205,12 @@ impl Raw {
 
     /// Whether the record of a volume says that there is metadata to be set.
     fn has_pending_metadata(&self, subvolume: &str) -> bool {
-        let uuid = subvolume.strip_prefix("csi-vol-").unwrap();
-        let page = OmapPage {
-            after: "",
-            prefix: "spirula.metadata",
-            max: 10,
-        };
-        let wanted = ReadOp {
-            omap_page: Some(page),
-            ..ReadOp::default()
-        };
-        let mut journal = self.cluster.io_ctx(self.metadata_pool, "csi").unwrap();
-        let record = journal.read(&format!("csi.volume.{uuid}"), &wanted);
-        !record.unwrap().omap_page.is_empty()
+        let record = format!("csi.volume.{}", uuid(subvolume));
+        !self.omap(&record, "spirula.metadata").unwrap().is_empty()
     }
+}
+
+/// At the end of an id, or of a name in Ceph.
+fn uuid(id: &str) -> &str {
+    &id[id.len() - 36..]
 }

@@ -15,7 +15,7 @@ use crate::volumes::Client;
 const RAW_VOLUME: &str = "bench-of-snapshots";
 
 pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
-    let raw = Raw::connect(&bench.lab);
+    let raw = &Raw::connect(&bench.lab);
     let driver = Driver::start(
         &bench.lab.config(),
         &["--controllerserver", "--setmetadata=false"],
@@ -27,7 +27,7 @@ pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
         .block_on(client.clone().create_volume(request));
     let volume = made.unwrap().into_inner().volume.unwrap().volume_id;
     raw.create(RAW_VOLUME);
-    let calls = Calls { bench, client };
+    let calls = Calls { bench, client, raw };
     let name = |turn| format!("bench-snapshot-{turn}");
     let mut snapshots: Vec<Snapshot> = Vec::new();
 
@@ -101,17 +101,24 @@ pub(crate) fn remove(bench: &Bench, client: &Client, id: &str) {
 }
 
 /// Calls of a client, timed.
+///
+/// They return when what follows the answer is done as well: else that would be while the raw commands are timed.
 struct Calls<'a> {
     bench: &'a Bench,
     client: Client,
+    raw: &'a Raw,
 }
 
 impl Calls<'_> {
     fn create(&self, name: &str, volume: &str) -> (Duration, Snapshot) {
-        timed(|| take(self.bench, &self.client, name, volume))
+        let (time, snapshot) = timed(|| take(self.bench, &self.client, name, volume));
+        self.raw.wait_for_note(&snapshot.snapshot_id);
+        (time, snapshot)
     }
 
     fn delete(&self, id: &str) -> Duration {
-        timed(|| remove(self.bench, &self.client, id)).0
+        let (time, ()) = timed(|| remove(self.bench, &self.client, id));
+        self.raw.wait_for_removal("csi.snap.", id);
+        time
     }
 }

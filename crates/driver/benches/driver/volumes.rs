@@ -54,7 +54,7 @@ pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
     let delete = in_turns(
         bench.runs,
         |turn| timed(|| raw.remove(&name(turn))).0,
-        |turn| calls.delete(&volumes[turn].volume_id),
+        |turn| calls.delete(&raw, &volumes[turn].volume_id),
     );
     let log = driver.terminate();
     let mut rows = vec![
@@ -72,7 +72,7 @@ pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
             Target::TimesRaw(1.5),
         ),
         Row::against("DeleteVolume", "ms", delete, Target::TimesRaw(1.3)),
-        // CreateVolume has two of these, DeleteVolume two, ControllerExpandVolume one.
+        // CreateVolume waits for two of these, DeleteVolume for one.
         Row::alone("(one omap write by hand)", "ms", writes(bench, &raw), None),
     ];
     let rpcs = ["CreateVolume", "ControllerExpandVolume", "DeleteVolume"];
@@ -117,12 +117,14 @@ impl Calls<'_> {
         time
     }
 
-    fn delete(&self, id: &str) -> Duration {
+    /// Returns when what follows the answer is done as well: else that would be while the raw commands are timed.
+    fn delete(&self, raw: &Raw, id: &str) -> Duration {
         let request = self.bench.lab.delete(id);
         let mut client = self.client.clone();
         let call = client.delete_volume(request);
         let (time, answer) = timed(|| self.bench.runtime.block_on(call));
         answer.unwrap();
+        raw.wait_for_removal("csi.volume.", id);
         time
     }
 }

@@ -75,6 +75,17 @@ impl Machine {
         self.show(&format!("{rados} ls"), &[""])
     }
 
+    /// Waits until the driver has removed what it removes behind its answer: the record, and its mark.
+    pub(crate) fn wait_for_journal(&self, record: &str) -> Result<()> {
+        let rados = format!("rados -p {} -N csi", self.metadata_pool);
+        let gone = || {
+            let objects = run(&self.directory, &format!("{rados} ls"))?;
+            let names = format!("{rados} listomapkeys csi.volumes.default");
+            Ok(!objects.contains(record) && run(&self.directory, &names)?.is_empty())
+        };
+        wait_until("nothing in the journal", gone).map(drop)
+    }
+
     /// Shows the demo's mounts and returns how many there are.
     pub(crate) fn mounts(&self) -> Result<usize> {
         // findmnt ends with 1 if it finds none.

@@ -355,6 +355,7 @@ impl Story {
         );
         screen::check(self.machine.subvolumes()? == 0, "no subvolume")?;
         let record = record_of(volume)?;
+        self.machine.wait_for_journal(&record)?;
         screen::check(
             !self.machine.journal()?.contains(&record),
             "no record of the volume",

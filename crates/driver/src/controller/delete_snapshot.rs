@@ -1,5 +1,5 @@
-//! DeleteSnapshot: the snapshot goes first, then the directory key, then the record; so a repeat after
-//! any interruption still knows what there is to do.
+//! DeleteSnapshot: its record says that it is deleted, the snapshot goes, and behind the answer the directory key
+//! and the record; so who comes after any interruption still knows what there is to do.
 //!
 //! | code | when | what the sidecar does |
 //! |---|---|---|
@@ -68,18 +68,27 @@ async fn delete(
         .transpose()?;
     check_served(&record)?;
     controller.trail.forget(&record.uuid);
-    let finished = finish(cx, session, id, &record).await;
+    let removed = remove(cx, session, id, &record).await;
     // csi-snapshotter keeps to itself why a deletion failed.
-    if let Err(error @ Error::PendingClones { .. }) = &finished
+    if let Err(error @ Error::PendingClones { .. }) = &removed
         && let Some(about) = record.request_name.as_deref().and_then(About::snapshot)
     {
         let events = &controller.events;
         events.tell(about, Reason::DeletionBlocked, error.to_string());
     }
-    finished
+    if removed? {
+        if record.details.is_some() {
+            controller.trail.push_deleted(session, &record);
+        } else {
+            // Another process could not tell whether this one of ceph-csi is gone, or in another group.
+            journal.release(cx, &record).await?;
+        }
+    }
+    Ok(())
 }
 
-/// Removes the snapshot, or leaves it to the volumes that show it; its name is free afterwards.
+/// Removes the snapshot and all that is left of it, or leaves it to the volumes that show it; its name is free
+/// afterwards.
 ///
 /// # Errors
 /// [`Error`]; a repeat goes on where this stopped.
@@ -89,9 +98,24 @@ pub(super) async fn finish(
     id: &SnapshotId,
     record: &SnapshotRecord,
 ) -> Result<(), Error> {
+    if remove(cx, session, id, record).await? {
+        session.snapshot_journal.release(cx, record).await?;
+    }
+    Ok(())
+}
+
+/// Removes the snapshot: `true` if only its name and its record are left, which says that it is deleted; `false` if
+/// it is left to the volumes that show it, and its name is free.
+async fn remove(
+    cx: &Context,
+    session: &Session,
+    id: &SnapshotId,
+    record: &SnapshotRecord,
+) -> Result<bool, Error> {
     let journal = &session.snapshot_journal;
     if shallow::keep_for_volumes(cx, session, id, record).await? {
-        return Ok(journal.release_name(cx, record).await?);
+        journal.release_name(cx, record).await?;
+        return Ok(false);
     }
     match snapshot::remove(cx, session, &session.snapshot(record)).await {
         Err(error) if error.kind == ErrorKind::PendingClones => {
@@ -100,7 +124,7 @@ pub(super) async fn finish(
         }
         removed => removed?,
     }
-    Ok(journal.release(cx, record).await?)
+    Ok(true)
 }
 
 /// Refuses snapshots that this release would treat wrongly.

@@ -1,5 +1,5 @@
-//! DeleteVolume: the subvolume goes first, then the directory key, then the record; so a repeat after
-//! any interruption still knows what there is to do.
+//! DeleteVolume: the subvolume goes first, then the directory key, and behind the answer the record; so who comes
+//! after any interruption still knows what there is to do.
 //!
 //! | code | when | what the sidecar does |
 //! |---|---|---|
@@ -81,7 +81,13 @@ async fn delete(
         }
         (None, None) => remove(cx, session, &session.subvolume(&record)).await?,
     }
-    Ok(session.journal.release(cx, &record).await?)
+    if record.backing_snapshot.is_some() {
+        // All there is of it is its record: who finds that takes it for there.
+        session.journal.release(cx, &record).await?;
+    } else if session.journal.retire(cx, &record).await? {
+        controller.trail.push_retired(session, uuid);
+    }
+    Ok(())
 }
 
 async fn remove(cx: &Context, session: &Session, at: &Subvolume) -> Result<(), Error> {

@@ -27,7 +27,7 @@ pub(super) async fn run(
     if record.deleted {
         return Err(Error::NoSnapshot {
             id: asked.snapshot,
-            why: "it was deleted, and is kept for volumes that show it".to_owned(),
+            why: "it was deleted, and is kept only for volumes that show it".to_owned(),
         });
     }
     let _foreground = controller.trail.foreground(&session);

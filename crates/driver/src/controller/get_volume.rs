@@ -86,7 +86,11 @@ impl Controller {
                 ailments: of_pool(Some(&info.data_pool)),
             }),
             Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::GroupNotFound) => {
-                if record.request_name.is_none() {
+                let reserved = match &record.request_name {
+                    Some(name) => session.journal.is_reserved(cx, name, &record.uuid).await,
+                    None => Ok(false),
+                };
+                if !reserved.map_err(|error| session.explain(error.into()))? {
                     let why = error.to_string();
                     return Err(Error::NoVolume {
                         id: id.to_owned(),

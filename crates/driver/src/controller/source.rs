@@ -81,7 +81,7 @@ async fn snapshot(
     // A volume that shows it needs it still, and so does its copy.
     if record.deleted && matches!(of, Source::Snapshot(_)) {
         return Err(absent(
-            "it was deleted, and is kept for volumes that show it".to_owned(),
+            "it was deleted, and is kept only for volumes that show it".to_owned(),
         ));
     }
     let at = session.source(&record);

@@ -1,9 +1,9 @@
 //! What follows the answer, as nobody waits for it: the names of PVC and PV, or of VolumeSnapshot and its
-//! content, are set on the subvolume or snapshot, each by a manager command; and it is noted when a snapshot
-//! was taken.
+//! content, are set on the subvolume or snapshot, each by a manager command; it is noted when a snapshot
+//! was taken; and what is left in the journal of something that is gone is removed.
 //!
-//! The journal record tells what is pending, so nothing is lost with the process: the next one
-//! looks for such records when it first opens a file system. One lane per file system works on two
+//! The journal tells what is pending, in records and by marks in its directories, so nothing is lost with the
+//! process: the next one looks there when it first opens a file system. One lane per file system works on two
 //! things at once, yields to requests for some seconds, and backs off while Ceph fails.
 
 mod job;
@@ -20,6 +20,7 @@ pub(super) use lane::Foreground;
 use lane::Lane;
 
 use crate::backend::Session;
+use crate::ids::VolumeUuid;
 use crate::journal::{Record, SnapshotRecord, Taken};
 
 /// The lanes, by cluster, file system and namespace.
@@ -54,6 +55,18 @@ impl Trail {
         if let Some(job) = Job::of_snapshot(session, record, Some(taken)) {
             self.lane(session).0.push(job);
         }
+    }
+
+    /// Removes the record of a volume that is gone, and whose name is released, some time.
+    pub(super) fn push_retired(&self, session: &Session, uuid: &VolumeUuid) {
+        let job = Job::of_retired_volume(session, uuid.clone());
+        self.lane(session).0.push(job);
+    }
+
+    /// Releases the name of a snapshot that is gone, and removes its record, some time.
+    pub(super) fn push_deleted(&self, session: &Session, record: &SnapshotRecord) {
+        let job = Job::of_deleted(session, record, true);
+        self.lane(session).0.push(job);
     }
 
     /// Drops what is pending for a volume or snapshot that is being deleted.

@@ -11,7 +11,7 @@ use crate::ids::Uuid;
 /// Keys of a record per read: all of them, but for those of a group with very many members.
 const RECORD_PAGE: u64 = 512;
 /// Directory entries per read.
-const DIRECTORY_PAGE: u64 = 512;
+pub(super) const DIRECTORY_PAGE: u64 = 512;
 
 /// A directory entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +101,20 @@ impl<K: Kind> Journal<K> {
             Some(entry) => self.lookup(cx, &entry.uuid).await,
             None => Ok(None),
         }
+    }
+
+    /// Whether `request_name` leads to the record of `uuid`, and that is there: it is not being deleted.
+    ///
+    /// # Errors
+    /// As [`Journal::lookup`].
+    pub async fn is_reserved(
+        &self,
+        cx: &Context,
+        request_name: &str,
+        uuid: &Uuid<K>,
+    ) -> Result<bool, Error> {
+        let found = self.find(cx, request_name).await?;
+        Ok(found.is_some_and(|record| K::uuid(&record) == uuid))
     }
 
     /// The directory's entry for `request_name`.

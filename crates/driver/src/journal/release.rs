@@ -1,9 +1,15 @@
 //! Releasing a name.
 
-use ceph::{Context, ErrorKind, WriteOp, WriteStep};
+use std::collections::BTreeMap;
 
+use ceph::{Context, ErrorKind, OmapPage, ReadOp, WriteOp, WriteStep};
+
+use super::lookup::DIRECTORY_PAGE;
 use super::{Entry, Error, Journal, Kind, directory_key, unless_gone};
 use crate::ids::Uuid;
+
+/// Ours, in the directory, before a uuid: nothing leads to its record any more, which has to go.
+const RETIRED: &str = "spirula.retired.";
 
 impl<K: Kind> Journal<K> {
     /// Removes what leads to something that is gone from Ceph: the directory key, then the record.
@@ -14,6 +20,78 @@ impl<K: Kind> Journal<K> {
     pub async fn release(&self, cx: &Context, record: &K::Record) -> Result<(), Error> {
         self.release_name(cx, record).await?;
         self.remove_record(cx, K::uuid(record)).await
+    }
+
+    /// The first half of [`Journal::release`]: removes the directory key, and marks in the same operation that the
+    /// record has to go, for [`Journal::purge`]. `false` if the key does not lead to the record; then all of it is
+    /// released.
+    ///
+    /// # Errors
+    /// [`Error`]; a repeat goes on where this stopped.
+    pub async fn retire(&self, cx: &Context, record: &K::Record) -> Result<bool, Error> {
+        let uuid = K::uuid(record);
+        if let Some(name) = K::request_name(record) {
+            let key = directory_key::<K>(name);
+            let write = WriteOp::new()
+                .then(WriteStep::OmapEquals {
+                    key: key.clone(),
+                    value: uuid.as_str().as_bytes().to_vec(),
+                })
+                .then(WriteStep::OmapRemove(vec![key]))
+                .then(WriteStep::OmapSet(BTreeMap::from([(
+                    mark(uuid),
+                    Vec::new(),
+                )])));
+            match self.cluster.write(cx, &self.directory(), write).await {
+                Ok(()) => return Ok(true),
+                Err(error) if error.kind == ErrorKind::CompareFailed || error.is_not_found() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.release(cx, record).await?;
+        Ok(false)
+    }
+
+    /// The second half of [`Journal::release`], after [`Journal::retire`]: removes the record, then the mark.
+    ///
+    /// # Errors
+    /// [`Error`]; a repeat goes on where this stopped.
+    pub async fn purge(&self, cx: &Context, uuid: &Uuid<K>) -> Result<(), Error> {
+        self.remove_record(cx, uuid).await?;
+        let unmark = WriteOp::new().then(WriteStep::OmapRemove(vec![mark(uuid)]));
+        unless_gone(self.cluster.write(cx, &self.directory(), unmark).await)
+    }
+
+    /// What [`Journal::retire`] has marked, and [`Journal::purge`] not removed yet.
+    ///
+    /// # Errors
+    /// [`Error::Ceph`].
+    pub async fn retired(&self, cx: &Context) -> Result<Vec<Uuid<K>>, Error> {
+        let object = self.directory();
+        let mut uuids = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = OmapPage {
+                after,
+                prefix: RETIRED.to_owned(),
+                max: DIRECTORY_PAGE,
+            };
+            let read = ReadOp {
+                omap_page: Some(page),
+                ..ReadOp::default()
+            };
+            let answer = match self.cluster.read(cx, &object, read).await {
+                Ok(answer) => answer,
+                Err(error) if error.is_not_found() => return Ok(uuids),
+                Err(error) => return Err(error.into()),
+            };
+            let marks = answer.omap.keys();
+            uuids.extend(marks.filter_map(|mark| Uuid::at_end_of(mark)));
+            match answer.omap.into_keys().next_back() {
+                Some(last) if answer.more => after = last,
+                _ => return Ok(uuids),
+            }
+        }
     }
 
     /// Takes a reservation back that came to nothing: the record, then the directory key. Who repeats a
@@ -131,4 +209,8 @@ impl<K: Kind> Journal<K> {
             other => other,
         }
     }
+}
+
+fn mark<K: Kind>(uuid: &Uuid<K>) -> String {
+    format!("{RETIRED}{uuid}")
 }

@@ -339,6 +339,38 @@ async fn a_lost_answer_costs_a_repeat_and_nothing_else() {
     }
 }
 
+/// A mark takes the place of the name in one step, so that the record is found whoever dies.
+#[tokio::test]
+async fn a_retired_record_is_marked_until_it_is_purged() {
+    let fixture = Fixture::new();
+    let (journal, cx) = (fixture.journal(), &fixture.cx);
+    let record = record_of(journal.reserve(cx, NAME, &new_record()).await.unwrap());
+    let uuid = &record.uuid;
+    assert!(journal.retire(cx, &record).await.unwrap());
+    let directory = &fixture.omaps()["csi.volumes.default"];
+    let mark = BTreeMap::from([(format!("spirula.retired.{uuid}"), String::new())]);
+    assert_eq!(*directory, mark);
+    assert_eq!(journal.retired(cx).await.unwrap(), vec![uuid.clone()]);
+    assert_eq!(journal.find(cx, NAME).await.unwrap(), None);
+    assert!(!journal.is_reserved(cx, NAME, uuid).await.unwrap());
+    let page = journal.page(cx, "", usize::MAX).await.unwrap();
+    assert_eq!((page.entries, page.next), (Vec::new(), None));
+
+    // The name is free, and another volume's by the time that the record goes.
+    let next = record_of(journal.reserve(cx, NAME, &new_record()).await.unwrap());
+    assert_ne!(next.uuid, *uuid);
+    for _ in 0..2 {
+        journal.purge(cx, uuid).await.unwrap();
+    }
+    assert_eq!(journal.retired(cx).await.unwrap(), []);
+    assert_eq!(journal.lookup(cx, uuid).await.unwrap(), None);
+    assert_eq!(journal.find(cx, NAME).await.unwrap(), Some(next.clone()));
+
+    // Who comes late takes nobody's name away.
+    assert!(!journal.retire(cx, &record).await.unwrap());
+    assert_eq!(journal.find(cx, NAME).await.unwrap(), Some(next));
+}
+
 #[tokio::test]
 async fn notes_never_bring_a_record_back() {
     let fixture = Fixture::new();

@@ -209,14 +209,14 @@ const DELETED: &[Case<CreateVolumeRequest>] = &[
         "a snapshot that was deleted",
         |_| {},
         NotFound,
-        "snapshot `0001-0002-c1-0000000000000001-<uuid>` does not exist: it was deleted, and is kept for \
+        "snapshot `0001-0002-c1-0000000000000001-<uuid>` does not exist: it was deleted, and is kept only for \
          volumes that show it",
     ),
     case(
         "a copy of a snapshot that was deleted",
         |r| set(r, "backingSnapshot", "false"),
         NotFound,
-        "snapshot `0001-0002-c1-0000000000000001-<uuid>` does not exist: it was deleted, and is kept for \
+        "snapshot `0001-0002-c1-0000000000000001-<uuid>` does not exist: it was deleted, and is kept only for \
          volumes that show it",
     ),
 ];

@@ -2,7 +2,7 @@
 
 use ceph::fault::Faults;
 
-use crate::support::World;
+use crate::support::{World, wait_until};
 use crate::{at_every_step, volume};
 
 const SNAPSHOT: &str = "snapshot-2a7c9a4e-1111-4222-8333-444455556666";
@@ -136,6 +136,30 @@ fn delete_snapshot() {
         },
     );
     assert!(pairs >= 10, "{pairs}");
+}
+
+/// Nobody repeats a deletion that was answered: the next process removes what is left, whatever it is asked.
+#[test]
+fn delete_snapshot_once() {
+    at_every_step(
+        "DeleteSnapshot, not repeated",
+        snapshot,
+        |process, ids| process.delete_snapshot(both(ids).1).is_killed(),
+        |world, ids| {
+            let (volume, snapshot) = both(ids);
+            let process = world.start(Faults::new());
+            if snapshots(world).0 == 1 {
+                process.delete_snapshot(snapshot).served();
+            }
+            process.expand(volume, 2).served();
+            wait_until("nothing is left of the snapshot", || {
+                let left = world.leftovers();
+                !left.iter().any(|left| left.contains("snap"))
+            });
+            process.delete(volume).served();
+            process.kill();
+        },
+    );
 }
 
 /// A deletion is killed, and somebody asks for the name again instead of repeating the deletion.

@@ -13,6 +13,42 @@ use crate::support::World;
 
 const UUID: &str = "12345678-9abc-4def-8123-456789abcdef";
 
+/// Its deletion was answered; then the driver died before it had removed the record.
+#[test]
+fn what_is_left_of_a_deleted_volume_is_none() {
+    let world = World::new();
+    world.give_credentials("c1");
+    let faults = Faults::new();
+    let process = world.start(faults.clone());
+    let id = process.create_id("pvc-1");
+    let removal = format!("csi.volume.{}`: remove", &id[id.len() - 36..]);
+    faults.once(move |call| call.what.ends_with(&removal), Fault::KillBefore);
+    assert!(process.delete(&id).is_killed());
+    process.kill();
+    let marks = || {
+        let left = world.leftovers().into_iter();
+        left.filter(|left| left.contains("spirula.retired."))
+            .count()
+    };
+    assert_eq!(marks(), 1);
+
+    let process = world.start(Faults::new());
+    assert_eq!(process.get(&id).refused().code(), Code::NotFound);
+    assert_eq!(process.list_all(0, |_| {}), [""; 0]);
+    let again = process.create_id("pvc-1");
+    assert_ne!(again, id);
+    assert_eq!(
+        marks(),
+        0,
+        "the first request that makes something finds it"
+    );
+    process.delete(&id).served();
+    assert_eq!(process.list_all(0, |_| {}), [&*again]);
+    process.delete(&again).served();
+    assert_eq!(world.leftovers(), [""; 0]);
+    process.kill();
+}
+
 #[test]
 fn pages_of_any_size_list_each_volume_once() {
     let (_world, process) = lab();

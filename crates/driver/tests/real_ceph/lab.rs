@@ -188,15 +188,22 @@ impl Lab {
         self.expect_no_subvolume(when);
     }
 
-    /// The journal without directories that are empty.
+    /// The journal without directories that are empty. What is left of a deletion goes some time after its answer:
+    /// that is waited for.
     fn left_in_journal(&self) -> BTreeMap<String, Vec<String>> {
-        let mut journal = self.journal();
         let directory = |object: &str| {
             let directories = ["csi.volumes.", "csi.snaps.", "csi.groups."];
             directories.iter().any(|name| object.starts_with(name))
         };
-        journal.retain(|object, keys| !(directory(object) && keys.is_empty()));
-        journal
+        let until = Instant::now() + Duration::from_mins(1);
+        loop {
+            let mut journal = self.journal();
+            journal.retain(|object, keys| !(directory(object) && keys.is_empty()));
+            if journal.is_empty() || Instant::now() > until {
+                return journal;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// A subvolume that was deleted before its last snapshot goes after that, when the manager has purged

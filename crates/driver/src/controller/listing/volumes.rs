@@ -166,13 +166,12 @@ impl Of<'_> {
                 Ok(Presence::Present)
             }
             Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::GroupNotFound) => {
-                // Being deleted, or another's: then it is none, and whoever deletes removes the record last.
+                // Being deleted, or another's: then it is none, and its name leads nowhere by now.
                 let is_none = doubtful
-                    || session
+                    || !session
                         .journal
-                        .lookup(self.cx, &found.entry.uuid)
-                        .await?
-                        .is_none();
+                        .is_reserved(self.cx, &found.entry.request_name, &found.entry.uuid)
+                        .await?;
                 Ok(if is_none {
                     Presence::None
                 } else {

@@ -10,7 +10,7 @@ use crate::controller::snapshot;
 use crate::ids::{SnapshotUuid, VolumeUuid};
 use crate::journal::{Error, Record, SnapshotRecord, Taken};
 
-/// Metadata to be set, and what is to be noted.
+/// Metadata to be set, and what is to be noted, or removed.
 #[derive(Clone, Debug)]
 pub(super) struct Job {
     pub(super) session: Session,
@@ -21,17 +21,25 @@ pub(super) struct Job {
     pub(super) failures: u32,
 }
 
-/// Whose metadata it is.
+/// What it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::controller) enum Whose {
     Volume(VolumeUuid),
     Snapshot(SnapshotUuid),
+    /// What is left of it in the journal.
+    RestOfVolume(VolumeUuid),
+    RestOfSnapshot(SnapshotUuid),
 }
 
 #[derive(Clone, Debug)]
 enum Of {
     Volume(Record),
     Snapshot(SnapshotRecord, Note),
+    /// One whose name is released.
+    RetiredVolume(VolumeUuid),
+    RetiredSnapshot(SnapshotUuid),
+    /// One whose name is not, and whether it is known that Ceph has removed it.
+    DeletedSnapshot(SnapshotRecord, bool),
 }
 
 /// What is to be noted of a snapshot.
@@ -51,13 +59,8 @@ impl Job {
             return None;
         }
         let whose = (&record.uuid).into();
-        let pending = &record.pending_metadata;
-        Some(Self::new(
-            session,
-            whose,
-            pending,
-            Of::Volume(record.clone()),
-        ))
+        let job = Self::new(session, whose, Of::Volume(record.clone()));
+        Some(job.with(&record.pending_metadata))
     }
 
     /// What is pending for a snapshot, if anything is. `taken` tells how it was taken, if that is known.
@@ -66,34 +69,64 @@ impl Job {
         record: &SnapshotRecord,
         taken: Option<Taken>,
     ) -> Option<Self> {
+        if record.deleted {
+            // Where one of ceph-csi would be only config.json says.
+            let is_known = record.details.is_some();
+            return is_known.then(|| Self::of_deleted(session, record, false));
+        }
         let noted = record.details.as_ref().and_then(|noted| noted.taken);
         let note = match taken {
             Some(taken) if noted != Some(taken) => Note::Taken(taken),
             // Not that of all snapshots that ceph-csi has made: each would cost a command.
-            None if noted.is_none() && record.details.is_some() && !record.deleted => Note::Unknown,
+            None if noted.is_none() && record.details.is_some() => Note::Unknown,
             _ => Note::Nothing,
         };
         if note == Note::Nothing && record.pending_metadata.is_empty() {
             return None;
         }
         let whose = (&record.uuid).into();
-        let pending = &record.pending_metadata;
-        let of = Of::Snapshot(record.clone(), note);
-        Some(Self::new(session, whose, pending, of))
+        let job = Self::new(session, whose, Of::Snapshot(record.clone(), note));
+        Some(job.with(&record.pending_metadata))
     }
 
-    fn new(session: &Session, whose: Whose, pending: &BTreeMap<String, String>, of: Of) -> Self {
+    /// What is left of a volume that is gone: its record, to which nothing leads.
+    pub(super) fn of_retired_volume(session: &Session, uuid: VolumeUuid) -> Self {
+        let whose = Whose::RestOfVolume(uuid.clone());
+        Self::new(session, whose, Of::RetiredVolume(uuid))
+    }
+
+    /// The same of a snapshot.
+    pub(super) fn of_retired_snapshot(session: &Session, uuid: SnapshotUuid) -> Self {
+        let whose = Whose::RestOfSnapshot(uuid.clone());
+        Self::new(session, whose, Of::RetiredSnapshot(uuid))
+    }
+
+    /// What is left of a snapshot that is deleted: its name and its record. If it is not known to be `gone`, Ceph is
+    /// asked, and all stays if it is not.
+    pub(super) fn of_deleted(session: &Session, record: &SnapshotRecord, gone: bool) -> Self {
+        let whose = Whose::RestOfSnapshot(record.uuid.clone());
+        Self::new(session, whose, Of::DeletedSnapshot(record.clone(), gone))
+    }
+
+    fn new(session: &Session, whose: Whose, of: Of) -> Self {
         Self {
             session: session.clone(),
             whose,
             of,
-            pending: pending.clone(),
+            pending: BTreeMap::new(),
             since: Instant::now(),
             failures: 0,
         }
     }
 
-    /// Sets one key.
+    fn with(self, pending: &BTreeMap<String, String>) -> Self {
+        Self {
+            pending: pending.clone(),
+            ..self
+        }
+    }
+
+    /// Sets one key of the metadata.
     pub(super) async fn set(&self, cx: &Context, key: &str, value: &str) -> ceph::Result<()> {
         let session = &self.session;
         match &self.of {
@@ -105,12 +138,15 @@ impl Job {
                 let at = session.snapshot(record);
                 session.snapshots.set_metadata(cx, &at, key, value).await
             }
+            // They have none.
+            Of::RetiredVolume(_) | Of::RetiredSnapshot(_) | Of::DeletedSnapshot(..) => Ok(()),
         }
     }
 
-    /// Notes in the journal what is to be noted, and whether all metadata is `set`.
+    /// Notes in the journal what is to be noted, and whether all metadata is `set`; removes what is to be removed.
     pub(super) async fn done(&self, cx: &Context, set: bool) -> Result<(), Error> {
         let session = &self.session;
+        let snapshots = &session.snapshot_journal;
         match &self.of {
             Of::Volume(record) if set => {
                 session.journal.metadata_done(cx, &record.uuid, None).await
@@ -123,19 +159,38 @@ impl Job {
                     Note::Unknown => Some(snapshot::taken(cx, session, record).await?),
                 };
                 let details = taken.map(|taken| snapshot::details(session, record, taken));
-                let (journal, uuid) = (&session.snapshot_journal, &record.uuid);
+                let uuid = &record.uuid;
                 match details {
-                    details if set => journal.metadata_done(cx, uuid, details.as_ref()).await,
-                    Some(details) => journal.note(cx, uuid, &details).await,
+                    details if set => snapshots.metadata_done(cx, uuid, details.as_ref()).await,
+                    Some(details) => snapshots.note(cx, uuid, &details).await,
                     None => Ok(()),
                 }
+            }
+            Of::RetiredVolume(uuid) => session.journal.purge(cx, uuid).await,
+            Of::RetiredSnapshot(uuid) => snapshots.purge(cx, uuid).await,
+            Of::DeletedSnapshot(record, gone) => {
+                if !*gone && snapshot::gone(cx, session, record).await?.is_none() {
+                    return Ok(());
+                }
+                snapshots.retire(cx, record).await?;
+                snapshots.purge(cx, &record.uuid).await
             }
         }
     }
 
-    /// Whether there is something to do without metadata.
-    pub(super) fn has_note(&self) -> bool {
-        matches!(&self.of, Of::Snapshot(_, note) if *note != Note::Nothing)
+    /// Whether there is something to do besides metadata.
+    pub(super) fn has_more(&self) -> bool {
+        match &self.of {
+            Of::Volume(_) => false,
+            Of::Snapshot(_, note) => *note != Note::Nothing,
+            Of::RetiredVolume(_) | Of::RetiredSnapshot(_) | Of::DeletedSnapshot(..) => true,
+        }
+    }
+
+    /// Whether it is about something that is gone: that goes first, as it hardly takes time.
+    pub(super) fn is_rest(&self) -> bool {
+        let whose = &self.whose;
+        matches!(whose, Whose::RestOfVolume(_) | Whose::RestOfSnapshot(_))
     }
 }
 
@@ -156,6 +211,8 @@ impl std::fmt::Display for Whose {
         match self {
             Self::Volume(uuid) => write!(f, "volume {uuid}"),
             Self::Snapshot(uuid) => write!(f, "snapshot {uuid}"),
+            Self::RestOfVolume(uuid) => write!(f, "the deletion of volume {uuid}"),
+            Self::RestOfSnapshot(uuid) => write!(f, "the deletion of snapshot {uuid}"),
         }
     }
 }

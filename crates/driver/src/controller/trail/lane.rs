@@ -51,6 +51,8 @@ struct Jobs {
     /// What the workers have in hand, and whether it was forgotten meanwhile.
     current: Vec<(Whose, bool)>,
     workers: usize,
+    /// How many look for marks.
+    looking: usize,
     /// Something did not fit: look it up in the journal when the queue is empty.
     overflow: Option<Session>,
 }
@@ -96,7 +98,7 @@ impl Lane {
 
     /// Adds a job unless there is one for the same thing, and sees to it that somebody works.
     pub(super) fn push(self: &Arc<Self>, job: Job) {
-        if self.has_no_metadata() && !job.has_note() {
+        if self.has_no_metadata() && !job.has_more() {
             return;
         }
         let mut jobs = self.lock();
@@ -107,7 +109,11 @@ impl Lane {
             jobs.overflow = Some(job.session);
             return;
         }
-        jobs.queue.push_back(job);
+        if job.is_rest() {
+            jobs.queue.push_front(job);
+        } else {
+            jobs.queue.push_back(job);
+        }
         self.left.send_replace(jobs.len());
         if jobs.workers < AT_ONCE {
             jobs.workers += 1;
@@ -124,18 +130,42 @@ impl Lane {
         self.left.send_replace(jobs.len());
     }
 
-    /// Looks in the journal for records with pending metadata.
+    /// Looks in the journal for what is pending.
     pub(super) fn resume(self: Arc<Self>, session: Session) {
+        self.looking(1);
         tokio::spawn(async move {
-            let volumes = self.scan(&session, &session.journal, Job::of_volume);
+            let retired = self.take_up_retired(&session).await;
+            self.looking(-1);
             let of_snapshot: ToJob<Snapshot> =
                 |session, record| Job::of_snapshot(session, record, None);
+            let volumes = self.scan(&session, &session.journal, Job::of_volume);
             let snapshots = self.scan(&session, &session.snapshot_journal, of_snapshot);
             let (volumes, snapshots) = tokio::join!(volumes, snapshots);
-            if let Err(error) = volumes.and(snapshots) {
-                tracing::warn!("pending metadata could not be looked up: {error}");
+            if let Err(error) = retired.and(volumes).and(snapshots) {
+                tracing::warn!("what is pending could not be looked up: {error}");
             }
         });
+    }
+
+    /// So many more look for marks.
+    fn looking(&self, more: isize) {
+        let mut jobs = self.lock();
+        jobs.looking = jobs.looking.saturating_add_signed(more);
+        self.left.send_replace(jobs.len());
+    }
+
+    /// Takes up what is marked: that is quick, as no record is read.
+    async fn take_up_retired(self: &Arc<Self>, session: &Session) -> Result<(), journal::Error> {
+        let cx = Context::with_timeout(COMMAND_LIMIT);
+        let (journal, snapshots) = (&session.journal, &session.snapshot_journal);
+        let (volumes, snapshots) = tokio::try_join!(journal.retired(&cx), snapshots.retired(&cx))?;
+        for uuid in volumes {
+            self.push(Job::of_retired_volume(session, uuid));
+        }
+        for uuid in snapshots {
+            self.push(Job::of_retired_snapshot(session, uuid));
+        }
+        Ok(())
     }
 
     /// Returns when nothing is left. From now on metadata does not yield any more.
@@ -190,7 +220,7 @@ impl Lane {
                 }
             }
             Ok(None) => {}
-            Err(error) => tracing::warn!("pending metadata of {}: {error}", entry.uuid),
+            Err(error) => tracing::warn!("what is pending for {}: {error}", entry.uuid),
         }
     }
 
@@ -202,11 +232,11 @@ impl Lane {
             if let Err(error) = self.run(&job).await {
                 job.failures += 1;
                 if job.failures < MOST_FAILURES {
-                    tracing::warn!("metadata of {whose} will be tried again: {error}");
+                    tracing::warn!("what follows {whose} will be tried again: {error}");
                     tokio::time::sleep(pause(job.failures)).await;
                     again = Some(job);
                 } else {
-                    tracing::warn!("metadata of {whose} is left to the next process: {error}");
+                    tracing::warn!("what follows {whose} is left to the next process: {error}");
                 }
             }
             let mut jobs = self.lock();
@@ -223,7 +253,9 @@ impl Lane {
             return Some(job);
         }
         jobs.workers -= 1;
-        if let Some(session) = jobs.overflow.take() {
+        let overflow = jobs.overflow.take();
+        drop(jobs);
+        if let Some(session) = overflow {
             Arc::clone(self).resume(session);
         }
         None
@@ -295,7 +327,7 @@ impl Lane {
 
 impl Jobs {
     fn len(&self) -> usize {
-        self.queue.len() + self.current.len()
+        self.queue.len() + self.current.len() + self.looking
     }
 
     fn has(&self, whose: &Whose) -> bool {
