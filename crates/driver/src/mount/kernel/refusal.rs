@@ -39,6 +39,9 @@ const PHRASES: &[(&str, Cause)] = &[
     ("feature set mismatch", Cause::OldKernel),
 ];
 
+/// Lines about a monitor begin so; only those of the mount's own are there.
+const MONITOR: &str = "libceph: mon";
+
 /// The client found a monitor that took it in.
 const SESSION: &str = "session established";
 
@@ -95,7 +98,15 @@ fn of_call(errno: Errno, lines: &[String]) -> Cause {
     if errno == Errno::NODEV {
         return Cause::NoModule;
     }
-    if let Some((_, cause)) = PHRASES.iter().find(|(phrase, _)| said(phrase)) {
+    let means = |line: &String, (phrase, cause): &(&str, Cause)| {
+        // Clients of other mounts lose metadata servers and OSDs in the same words.
+        let is_heard = *cause != Cause::OtherProtocol || line.starts_with(MONITOR);
+        is_heard && line.contains(phrase)
+    };
+    let meaning = PHRASES
+        .iter()
+        .find(|phrase| lines.iter().any(|line| means(line, phrase)));
+    if let Some((_, cause)) = meaning {
         return *cause;
     }
     match errno {

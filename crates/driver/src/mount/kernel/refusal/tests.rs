@@ -44,6 +44,14 @@ fn the_cause_is_read_from_the_number_and_the_log() {
             &["libceph: mon0 (1)192.0.2.1:3300 socket closed (con state V1_BANNER)"],
             Cause::OtherProtocol,
         ),
+        (
+            Errno::HOSTUNREACH,
+            &[
+                "libceph: mds0 (1)192.0.2.1:6813 socket closed (con state V1_BANNER)",
+                no_mds,
+            ],
+            Cause::NoSession,
+        ),
         (Errno::NODEV, &[], Cause::NoModule),
         (Errno::NOMEM, &[], Cause::Other),
     ];
