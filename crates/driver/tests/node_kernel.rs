@@ -40,6 +40,8 @@ mod of_client;
 mod options;
 #[path = "node_fuse/original.rs"]
 mod original;
+#[path = "node_kernel/outage.rs"]
+mod outage;
 #[path = "node_fuse/plugin.rs"]
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod plugin;
@@ -57,6 +59,8 @@ mod search;
 mod sessions;
 #[path = "node_fuse/shallow.rs"]
 mod shallow;
+#[path = "node_outage/outage.rs"]
+mod story;
 #[path = "node_fuse/survival.rs"]
 mod survival;
 #[path = "node_kernel/timing.rs"]
@@ -64,6 +68,8 @@ mod timing;
 #[cfg(target_arch = "x86_64")]
 #[path = "node_kernel/tracer.rs"]
 mod tracer;
+#[path = "node_outage/volumes.rs"]
+mod volumes;
 
 /// The value of the parameter `mounter`.
 const MOUNTER: &str = "kernel";
