@@ -12,11 +12,10 @@ use rustix::mount::{MountFlags, mount};
 use crate::Bench;
 use crate::crowd::{create, delete};
 use crate::driver::Driver;
-use crate::node::{Node, Times, new_directory, unmount_idle};
+use crate::node::{Node, Times, new_directory};
 use crate::process::Memory;
 use crate::profile;
 use crate::report::{Row, Target};
-use crate::samples::{in_turns, timed};
 
 /// Volumes that are staged at once to see what one takes.
 const VOLUMES: usize = 50;
@@ -38,21 +37,9 @@ pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
     let client = NodeClient::new(bench.runtime.block_on(driver.channel()));
     let node = Node::new(bench, client, volume.clone(), directory.path(), "kernel");
 
-    let mut times = Times::default();
-    let stage = in_turns(
-        bench.runs,
-        |_| {
-            let (time, ()) = timed(|| mount_by_hand(bench, &volume, &by_hand));
-            unmount_idle(&by_hand);
-            time
-        },
-        |_| {
-            let time = node.stage();
-            times.look_at(&node);
-            time
-        },
-    );
-    let mut rows = times.into_rows(stage);
+    let mut rows = Times::measure(&node, &by_hand, || {
+        mount_by_hand(bench, &volume, &by_hand);
+    });
     rows.extend(memory(bench, &volume));
     bench
         .runtime
@@ -97,14 +84,8 @@ fn memory(bench: &Bench, volume: &csi::Volume) -> Vec<Row> {
     assert!(!maps.contains("librados"), "nobody needed it");
     driver.terminate();
     let each = (many.rss - one.rss) / VOLUMES as f64;
-    vec![
-        Row::single(
-            "RSS, idle as node",
-            "MiB",
-            idle.rss,
-            Some(Target::AtMost(8.0)),
-        ),
-        Row::single("of that anonymous", "MiB", idle.anonymous, None),
+    let mut rows = idle.rows_of_node();
+    rows.extend([
         Row::single("RSS with one volume", "MiB", one.rss, None),
         Row::single(
             "for each volume more",
@@ -112,7 +93,8 @@ fn memory(bench: &Bench, volume: &csi::Volume) -> Vec<Row> {
             each,
             Some(Target::AtMost(0.1)),
         ),
-    ]
+    ]);
+    rows
 }
 
 /// A bare mount(2) with what the client cannot do without.

@@ -39,26 +39,14 @@ pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
     let arguments = arguments_of_daemon(&node.staging);
     node.unstage();
 
-    let mut times = Times::default();
-    let stage = in_turns(
-        bench.runs,
-        |_| {
-            let (time, ()) = timed(|| ceph_fuse(&arguments, &by_hand, &bench.lab.key));
-            unmount_idle(&by_hand);
-            time
-        },
-        |_| {
-            let time = node.stage();
-            times.look_at(&node);
-            time
-        },
-    );
+    let mut rows = Times::measure(&node, &by_hand, || {
+        ceph_fuse(&arguments, &by_hand, &bench.lab.key);
+    });
     bench.runtime.block_on(delete(bench, &controller, vec![id]));
     let log = driver.terminate();
     // They go on for some seconds after their mount is gone, and want their cluster.
     wait_for_end_of(&by_hand);
     wait_for_end_of(&node.staging);
-    let mut rows = times.into_rows(stage);
     let rpcs = ["NodeStageVolume", "NodePublishVolume", "NodeGetVolumeStats"];
     rows.extend(profile::rows(&log, &rpcs));
     rows
@@ -77,7 +65,26 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    pub(crate) fn look_at(&mut self, node: &Node<'_>) {
+    /// Of the volume of `node`, staged in turns with a `mount` of the same at `by_hand`.
+    pub(crate) fn measure(node: &Node<'_>, by_hand: &str, mount: impl Fn()) -> Vec<Row> {
+        let mut times = Self::default();
+        let stage = in_turns(
+            node.bench.runs,
+            |_| {
+                let (time, ()) = timed(&mount);
+                unmount_idle(by_hand);
+                time
+            },
+            |_| {
+                let time = node.stage();
+                times.look_at(node);
+                time
+            },
+        );
+        times.into_rows(stage)
+    }
+
+    fn look_at(&mut self, node: &Node<'_>) {
         self.publish.time(node.publish());
         let (staging, beside) = (&node.staging, &node.beside);
         self.bind
@@ -91,7 +98,7 @@ impl Times {
         self.unstage.time(node.unstage());
     }
 
-    pub(crate) fn into_rows(self, stage: (Samples, Samples)) -> Vec<Row> {
+    fn into_rows(self, stage: (Samples, Samples)) -> Vec<Row> {
         let (publish, stats) = ((self.bind, self.publish), (self.statfs, self.stats));
         vec![
             Row::against("NodeStageVolume", "ms", stage, Target::TimesRaw(1.15)),
@@ -131,7 +138,7 @@ fn process_for(at: &str) -> Option<PathBuf> {
 }
 
 /// Whoever looks at all mounts of a machine keeps one busy for a moment.
-pub(crate) fn unmount_idle(at: &str) {
+fn unmount_idle(at: &str) {
     while let Err(error) = unmount(at, UnmountFlags::empty()) {
         assert_eq!(error, Errno::BUSY, "{at}");
         thread::sleep(Duration::from_millis(5));

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::report::{Row, Target};
+
 /// Memory of a process, in MiB.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Memory {
@@ -22,6 +24,15 @@ impl Memory {
             anonymous: field(&status, "RssAnon:") / 1024.0,
             proportional: field(&rollup, "Pss:") / 1024.0,
         }
+    }
+
+    /// The rows about a node that has nothing to do.
+    pub(crate) fn rows_of_node(self) -> Vec<Row> {
+        let most = Some(Target::AtMost(8.0));
+        vec![
+            Row::single("RSS, idle as node", "MiB", self.rss, most),
+            Row::single("of that anonymous", "MiB", self.anonymous, None),
+        ]
     }
 }
 

@@ -23,17 +23,16 @@ pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
     let size = std::fs::metadata(env!("CARGO_BIN_EXE_spirula"))
         .unwrap()
         .len();
-    vec![
-        Row::alone("exec to socket", "ms", times, Some(Target::AtMost(15.0))),
-        Row::single(
-            "RSS, idle as node",
-            "MiB",
-            memory.rss,
-            Some(Target::AtMost(8.0)),
-        ),
-        Row::single("of that anonymous", "MiB", memory.anonymous, None),
-        Row::single("binary", "MiB", size as f64 / f64::from(1 << 20), None),
-    ]
+    let mut rows = vec![Row::alone(
+        "exec to socket",
+        "ms",
+        times,
+        Some(Target::AtMost(15.0)),
+    )];
+    rows.extend(memory.rows_of_node());
+    let size = size as f64 / f64::from(1 << 20);
+    rows.push(Row::single("binary", "MiB", size, None));
+    rows
 }
 
 fn exec_to_socket() -> Duration {

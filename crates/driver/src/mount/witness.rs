@@ -35,7 +35,8 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// Asks over connections of its own, made by `connect`.
+    /// Asks over connections of its own, made by `connect`: one that is there already was let in earlier, and tells
+    /// nothing of whether the key is accepted now.
     pub fn new(connect: Arc<dyn Connect>) -> Self {
         Self {
             connect,
