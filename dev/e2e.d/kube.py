@@ -10,6 +10,9 @@ KUBECONFIG = os.path.join(os.environ.get("E2E_DIR", ""), "admin.kubeconfig")
 CLUSTER_WIDE = ("Namespace", "PersistentVolume", "StorageClass", "VolumeGroupSnapshotClass", "VolumeSnapshotClass")
 PATIENCE = 300  # seconds, for a machine that is busy with other things
 PATIENT = 30  # seconds, after which the transcript says what is waited for
+# What kubectl asks before all else, and waits for no longer: the API server makes its schemas anew after each definition
+# of a new kind, which takes that long on a machine that is busy.
+BUSY = "?timeout=32s"
 
 
 class Failed(Exception):
@@ -59,22 +62,14 @@ class Kube:
             say("$ kubectl " + " ".join(arguments))
         # What is applied says itself where it belongs.
         within = [] if arguments[0] == "apply" else ["--namespace", self.namespace]
-        try:
-            done = subprocess.run(
-                [KUBECTL, "--kubeconfig", KUBECONFIG, *within, *arguments],
-                input=stdin,
-                stdin=None if stdin is not None else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                timeout=patience,
-                check=False,
-            )
-            failure = (done.stderr.strip() or done.stdout.strip()) if done.returncode else None
-        except subprocess.TimeoutExpired:
-            failure = f"has not ended after {patience} s"
-        if failure is None:
-            return done.stdout
+        until = time.monotonic() + patience
+        while True:
+            printed, failure = kubectl([*within, *arguments], stdin, patience)
+            if failure is None:
+                return printed
+            if BUSY not in failure or time.monotonic() > until:
+                break
+            time.sleep(1)
         if tolerate:
             return None
         raise Failed(f"kubectl {' '.join(arguments)}: {failure}")
@@ -158,6 +153,24 @@ class Kube:
         message = wait(statement, probe, patience, lambda: self.events(kind, name))
         say(f"      {message}")
         return message
+
+
+def kubectl(arguments, stdin, patience):
+    """What it prints, and what is wrong, None if nothing is."""
+    try:
+        done = subprocess.run(
+            [KUBECTL, "--kubeconfig", KUBECONFIG, *arguments],
+            input=stdin,
+            stdin=None if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=patience,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return None, f"has not ended after {patience} s"
+    return done.stdout, (done.stderr.strip() or done.stdout.strip()) if done.returncode else None
 
 
 def is_ready(pod):
