@@ -14,8 +14,7 @@
 //! Snapshots of one volume are taken beside each other; while one is, the volume is neither expanded
 //! nor deleted.
 //!
-//! When it was taken is noted behind the answer, as Ceph tells it to who finds no such note. How large the
-//! volume was is noted before, as that changes.
+//! How large the volume was is noted before the snapshot is taken, as that changes.
 
 use ceph::subvolume::Info;
 use ceph::{Context, ErrorKind, Subvolume};
@@ -57,7 +56,7 @@ pub(super) async fn run(
     };
     let taken = take(controller, cx, &session, &request, &new, entry).await;
     let (record, taken) = taken.map_err(|error| session.explain(error))?;
-    controller.trail.push_snapshot(&session, &record, taken);
+    controller.trail.push_snapshot(&session, &record);
     let answer = snapshot::message(&session, &record, taken)?;
     Ok(CreateSnapshotResponse {
         snapshot: Some(answer),
@@ -116,7 +115,10 @@ async fn take(
                 });
             }
             match snapshot::taken(cx, session, &record).await {
-                Ok(taken) => return Ok((record, taken)),
+                Ok(taken) => {
+                    snapshot::note(cx, session, &record, taken).await?;
+                    return Ok((record, taken));
+                }
                 // Cut short before the snapshot, or deleted half way: it is as good as new.
                 Err(error) if error.kind == ErrorKind::SnapshotNotFound => {
                     controller.trail.forget(&record.uuid);
@@ -169,7 +171,10 @@ async fn make(
         Ok(Taken::new(info.created_at, volume?.quota))
     };
     match made.await {
-        Ok(taken) => Ok((record, taken)),
+        Ok(taken) => {
+            snapshot::note(cx, session, &record, taken).await?;
+            Ok((record, taken))
+        }
         Err(error) => {
             if begun {
                 give_back(cx, session, &record, &error).await?;

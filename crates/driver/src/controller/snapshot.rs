@@ -55,13 +55,25 @@ pub(super) async fn note_size(
     })
 }
 
-/// What the record of a snapshot says once it is known how it was taken.
-pub(super) fn details(session: &Session, record: &SnapshotRecord, taken: Taken) -> SnapshotDetails {
-    SnapshotDetails {
+/// Notes what a repeat has to answer, whatever becomes of the volume. That is done before anybody is told: what Ceph
+/// tells of the time of a snapshot changes by some microseconds.
+pub(super) async fn note(
+    cx: &Context,
+    session: &Session,
+    record: &SnapshotRecord,
+    taken: Taken,
+) -> Result<(), Error> {
+    let noted = record.details.clone().unwrap_or_default();
+    if noted.taken == Some(taken) {
+        return Ok(());
+    }
+    let details = SnapshotDetails {
         group: session.source(record).group,
         taken: Some(taken),
-        ..record.details.clone().unwrap_or_default()
-    }
+        ..noted
+    };
+    let journal = &session.snapshot_journal;
+    Ok(journal.note(cx, &record.uuid, &details).await?)
 }
 
 /// Looks whether the snapshot exists, and tells how it was taken: as noted, else as Ceph tells now.

@@ -1,6 +1,6 @@
 //! What follows the answer, as nobody waits for it: the names of PVC and PV, or of VolumeSnapshot and its
-//! content, are set on the subvolume or snapshot, each by a manager command; it is noted when a snapshot
-//! was taken; and what is left in the journal of something that is gone is removed.
+//! content, are set on the subvolume or snapshot, each by a manager command; and what is left in the journal of
+//! something that is gone is removed.
 //!
 //! The journal tells what is pending, in records and by marks in its directories, so nothing is lost with the
 //! process: the next one looks there when it first opens a file system. One lane per file system works on two
@@ -21,7 +21,7 @@ use lane::Lane;
 
 use crate::backend::Session;
 use crate::ids::VolumeUuid;
-use crate::journal::{Record, SnapshotRecord, Taken};
+use crate::journal::{Record, SnapshotRecord};
 
 /// The lanes, by cluster, file system and namespace.
 #[derive(Debug, Default)]
@@ -50,9 +50,9 @@ impl Trail {
         }
     }
 
-    /// Sets the pending metadata of a snapshot, and notes how it was taken, some time.
-    pub(super) fn push_snapshot(&self, session: &Session, record: &SnapshotRecord, taken: Taken) {
-        if let Some(job) = Job::of_snapshot(session, record, Some(taken)) {
+    /// Sets the pending metadata of a snapshot, some time.
+    pub(super) fn push_snapshot(&self, session: &Session, record: &SnapshotRecord) {
+        if let Some(job) = Job::of_snapshot(session, record) {
             self.lane(session).0.push(job);
         }
     }
@@ -86,7 +86,7 @@ impl Trail {
                 .is_err()
             {
                 tracing::warn!(
-                    "metadata and notes of {} volumes and snapshots are still pending; the next process sees to them",
+                    "what follows {} volumes and snapshots is still pending; the next process sees to it",
                     lane.len()
                 );
             }

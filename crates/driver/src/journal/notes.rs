@@ -44,23 +44,13 @@ impl<K: Noted> Journal<K> {
         Ok(renewed)
     }
 
-    /// Notes that all metadata is set, and replaces our notes if there are new ones.
+    /// Notes that all metadata is set.
     ///
     /// # Errors
     /// [`Error::Ceph`]; a record that is gone is none.
-    pub async fn metadata_done(
-        &self,
-        cx: &Context,
-        uuid: &Uuid<K>,
-        details: Option<&K::Details>,
-    ) -> Result<(), Error> {
-        let mut write = WriteOp::new()
-            .then(WriteStep::AssertExists)
-            .then(WriteStep::OmapRemove(vec![PENDING_METADATA.to_owned()]));
-        if let Some(details) = details {
-            let notes = BTreeMap::from([(K::DETAILS.to_owned(), fields::json(details))]);
-            write = write.then(WriteStep::OmapSet(notes));
-        }
+    pub async fn metadata_done(&self, cx: &Context, uuid: &Uuid<K>) -> Result<(), Error> {
+        let done = WriteStep::OmapRemove(vec![PENDING_METADATA.to_owned()]);
+        let write = WriteOp::new().then(done);
         unless_gone(self.cluster.write(cx, &self.record(uuid), write).await)
     }
 }

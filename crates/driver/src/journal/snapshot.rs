@@ -73,7 +73,7 @@ pub struct SnapshotDetails {
     /// nobody has noted it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// What is known once the snapshot exists. Written behind the answer: `None` means that Ceph can tell.
+    /// What is known once the snapshot exists.
     pub taken: Option<Taken>,
 }
 

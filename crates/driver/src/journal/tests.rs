@@ -384,7 +384,7 @@ async fn notes_never_bring_a_record_back() {
         origin: None,
     };
     journal.note(cx, &record.uuid, &details).await.unwrap();
-    journal.metadata_done(cx, &record.uuid, None).await.unwrap();
+    journal.metadata_done(cx, &record.uuid).await.unwrap();
     let read = journal.lookup(cx, &record.uuid).await.unwrap().unwrap();
     assert_eq!(
         (read.details, read.pending_metadata.len()),
@@ -393,7 +393,7 @@ async fn notes_never_bring_a_record_back() {
 
     journal.release(cx, &record).await.unwrap();
     journal.note(cx, &record.uuid, &details).await.unwrap();
-    journal.metadata_done(cx, &record.uuid, None).await.unwrap();
+    journal.metadata_done(cx, &record.uuid).await.unwrap();
     assert_eq!(journal.lookup(cx, &record.uuid).await.unwrap(), None);
 }
 

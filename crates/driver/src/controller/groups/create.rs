@@ -21,7 +21,7 @@ use csi_proto::v1::{
 };
 use futures::future::join_all;
 
-use super::super::{Controller, create_snapshot};
+use super::super::{Controller, create_snapshot, snapshot};
 use super::members::{self, Member, all};
 use super::{message, quiet};
 use crate::backend::Session;
@@ -87,8 +87,8 @@ async fn find_or_make(
     };
     match attempt.make(&set, &mut reserved).await {
         Ok((group, made)) => {
-            for (record, taken) in &made {
-                controller.trail.push_snapshot(session, record, *taken);
+            for (record, _) in &made {
+                controller.trail.push_snapshot(session, record);
             }
             message::made(session, &group, &made)
         }
@@ -178,7 +178,9 @@ impl Try<'_> {
                 let at = session.snapshot(record);
                 let info = session.snapshots.info(cx, &at).await;
                 let info = info.map_err(|error| overtaken(self.group, error))?;
-                Ok((record.clone(), Taken::new(info.created_at, quota)))
+                let taken = Taken::new(info.created_at, quota);
+                snapshot::note(cx, session, record, taken).await?;
+                Ok((record.clone(), taken))
             });
         let made = all(join_all(infos).await)?;
         let mut ids = BTreeMap::new();

@@ -8,9 +8,9 @@ use ceph::Context;
 use crate::backend::Session;
 use crate::controller::snapshot;
 use crate::ids::{SnapshotUuid, VolumeUuid};
-use crate::journal::{Error, Record, SnapshotRecord, Taken};
+use crate::journal::{Error, Record, SnapshotRecord};
 
-/// Metadata to be set, and what is to be noted, or removed.
+/// Metadata to be set, or what is to be removed.
 #[derive(Clone, Debug)]
 pub(super) struct Job {
     pub(super) session: Session,
@@ -34,22 +34,12 @@ pub(in crate::controller) enum Whose {
 #[derive(Clone, Debug)]
 enum Of {
     Volume(Record),
-    Snapshot(SnapshotRecord, Note),
+    Snapshot(SnapshotRecord),
     /// One whose name is released.
     RetiredVolume(VolumeUuid),
     RetiredSnapshot(SnapshotUuid),
     /// One whose name is not, and whether it is known that Ceph has removed it.
     DeletedSnapshot(SnapshotRecord, bool),
-}
-
-/// What is to be noted of a snapshot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Note {
-    /// The record says all.
-    Nothing,
-    Taken(Taken),
-    /// How Ceph says that it was taken.
-    Unknown,
 }
 
 impl Job {
@@ -63,29 +53,18 @@ impl Job {
         Some(job.with(&record.pending_metadata))
     }
 
-    /// What is pending for a snapshot, if anything is. `taken` tells how it was taken, if that is known.
-    pub(super) fn of_snapshot(
-        session: &Session,
-        record: &SnapshotRecord,
-        taken: Option<Taken>,
-    ) -> Option<Self> {
+    /// What is pending for a snapshot, if anything is.
+    pub(super) fn of_snapshot(session: &Session, record: &SnapshotRecord) -> Option<Self> {
         if record.deleted {
             // Where one of ceph-csi would be only config.json says.
             let is_known = record.details.is_some();
             return is_known.then(|| Self::of_deleted(session, record, false));
         }
-        let noted = record.details.as_ref().and_then(|noted| noted.taken);
-        let note = match taken {
-            Some(taken) if noted != Some(taken) => Note::Taken(taken),
-            // Not that of all snapshots that ceph-csi has made: each would cost a command.
-            None if noted.is_none() && record.details.is_some() => Note::Unknown,
-            _ => Note::Nothing,
-        };
-        if note == Note::Nothing && record.pending_metadata.is_empty() {
+        if record.pending_metadata.is_empty() {
             return None;
         }
         let whose = (&record.uuid).into();
-        let job = Self::new(session, whose, Of::Snapshot(record.clone(), note));
+        let job = Self::new(session, whose, Of::Snapshot(record.clone()));
         Some(job.with(&record.pending_metadata))
     }
 
@@ -134,7 +113,7 @@ impl Job {
                 let at = session.subvolume(record);
                 session.subvolumes.set_metadata(cx, &at, key, value).await
             }
-            Of::Snapshot(record, _) => {
+            Of::Snapshot(record) => {
                 let at = session.snapshot(record);
                 session.snapshots.set_metadata(cx, &at, key, value).await
             }
@@ -143,29 +122,14 @@ impl Job {
         }
     }
 
-    /// Notes in the journal what is to be noted, and whether all metadata is `set`; removes what is to be removed.
+    /// Notes in the journal whether all metadata is `set`; removes what is to be removed.
     pub(super) async fn done(&self, cx: &Context, set: bool) -> Result<(), Error> {
         let session = &self.session;
         let snapshots = &session.snapshot_journal;
         match &self.of {
-            Of::Volume(record) if set => {
-                session.journal.metadata_done(cx, &record.uuid, None).await
-            }
-            Of::Volume(_) => Ok(()),
-            Of::Snapshot(record, note) => {
-                let taken = match note {
-                    Note::Nothing => None,
-                    Note::Taken(taken) => Some(*taken),
-                    Note::Unknown => Some(snapshot::taken(cx, session, record).await?),
-                };
-                let details = taken.map(|taken| snapshot::details(session, record, taken));
-                let uuid = &record.uuid;
-                match details {
-                    details if set => snapshots.metadata_done(cx, uuid, details.as_ref()).await,
-                    Some(details) => snapshots.note(cx, uuid, &details).await,
-                    None => Ok(()),
-                }
-            }
+            Of::Volume(record) if set => session.journal.metadata_done(cx, &record.uuid).await,
+            Of::Snapshot(record) if set => snapshots.metadata_done(cx, &record.uuid).await,
+            Of::Volume(_) | Of::Snapshot(_) => Ok(()),
             Of::RetiredVolume(uuid) => session.journal.purge(cx, uuid).await,
             Of::RetiredSnapshot(uuid) => snapshots.purge(cx, uuid).await,
             Of::DeletedSnapshot(record, gone) => {
@@ -181,8 +145,7 @@ impl Job {
     /// Whether there is something to do besides metadata.
     pub(super) fn has_more(&self) -> bool {
         match &self.of {
-            Of::Volume(_) => false,
-            Of::Snapshot(_, note) => *note != Note::Nothing,
+            Of::Volume(_) | Of::Snapshot(_) => false,
             Of::RetiredVolume(_) | Of::RetiredSnapshot(_) | Of::DeletedSnapshot(..) => true,
         }
     }

@@ -12,7 +12,6 @@ use tokio::time::Instant;
 
 use super::job::{Job, Whose};
 use crate::backend::Session;
-use crate::ids::Snapshot;
 use crate::journal::{self, Entry, Journal, Kind};
 
 /// Jobs in memory; what comes beyond stays in the journal and is looked up when these are done.
@@ -136,10 +135,8 @@ impl Lane {
         tokio::spawn(async move {
             let retired = self.take_up_retired(&session).await;
             self.looking(-1);
-            let of_snapshot: ToJob<Snapshot> =
-                |session, record| Job::of_snapshot(session, record, None);
             let volumes = self.scan(&session, &session.journal, Job::of_volume);
-            let snapshots = self.scan(&session, &session.snapshot_journal, of_snapshot);
+            let snapshots = self.scan(&session, &session.snapshot_journal, Job::of_snapshot);
             let (volumes, snapshots) = tokio::join!(volumes, snapshots);
             if let Err(error) = retired.and(volumes).and(snapshots) {
                 tracing::warn!("what is pending could not be looked up: {error}");

@@ -12,7 +12,7 @@ use crate::backend::Backend;
 use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::journal::{
-    DEFAULT_PREFIX, Details, NewRecord, NewSnapshot, Reservation, SnapshotDetails, Taken,
+    DEFAULT_PREFIX, Details, NewRecord, NewSnapshot, Reservation, SnapshotDetails,
 };
 
 #[derive(Debug)]
@@ -121,13 +121,6 @@ impl Fixture {
         record
     }
 
-    /// How it was taken, as the record says.
-    async fn noted(&self, record: &SnapshotRecord) -> Option<Taken> {
-        let journal = &self.session.snapshot_journal;
-        let read = journal.lookup(&self.cx, &record.uuid).await.unwrap();
-        read?.details?.taken
-    }
-
     /// The metadata of all snapshots, and whether anything is pending for one of `records`.
     async fn snapshots(&self, records: &[SnapshotRecord]) -> (Vec<String>, bool) {
         let mut metadata = Vec::new();
@@ -193,18 +186,12 @@ async fn snapshots_are_followed_as_well() {
         records.push(fixture.snapshot(name, &volume).await);
     }
     let trail = Trail::default();
-    let taken = Taken {
-        at: 1_764_000_000_123_456_000,
-        size: Some(1 << 30),
-    };
-    trail.push_snapshot(&fixture.session, &records[0], taken);
-    trail.push_snapshot(&fixture.session, &records[1], taken);
+    trail.push_snapshot(&fixture.session, &records[0]);
+    trail.push_snapshot(&fixture.session, &records[1]);
     trail.forget(&records[1].uuid);
     trail.drain(LONG).await;
     let expected = (vec!["a".to_owned()], false);
     assert_eq!(fixture.snapshots(&records[..1]).await, expected);
-    assert_eq!(fixture.noted(&records[0]).await, Some(taken));
-    assert_eq!(fixture.noted(&records[1]).await, None);
 
     // Deleted meanwhile, which is no failure.
     let at = fixture.session.snapshot(&records[3]);
@@ -215,9 +202,6 @@ async fn snapshots_are_followed_as_well() {
     tokio::time::sleep(Duration::from_mins(1)).await;
     let expected = (["a", "b", "c"].map(str::to_owned).to_vec(), false);
     assert_eq!(fixture.snapshots(&records[..3]).await, expected);
-    // What nobody has told the next process Ceph does.
-    assert_eq!(fixture.noted(&records[0]).await, Some(taken));
-    assert!(fixture.noted(&records[1]).await.is_some());
     assert_eq!(fixture.metadata(), [Some("v".to_owned())]);
 }
 
@@ -292,14 +276,6 @@ async fn a_release_without_metadata_is_asked_once() {
         trail.drain(LONG).await;
     }
     assert_eq!(fixture.sets(), 1);
-    // Which is no reason not to note when a snapshot was taken.
-    let volume = fixture.volume("v").await;
-    let snapshot = fixture.snapshot("s", &volume).await;
-    let taken = Taken { at: 1, size: None };
-    trail.push_snapshot(&fixture.session, &snapshot, taken);
-    trail.drain(LONG).await;
-    assert_eq!(fixture.noted(&snapshot).await, Some(taken));
-    assert_eq!(fixture.snapshots(&[snapshot]).await, (Vec::new(), true));
 }
 
 #[tokio::test(start_paused = true)]
@@ -329,7 +305,7 @@ async fn what_a_dead_process_left_is_found_again() {
     fixture
         .session
         .journal
-        .metadata_done(&fixture.cx, &records[7].uuid, None)
+        .metadata_done(&fixture.cx, &records[7].uuid)
         .await
         .unwrap();
 

@@ -273,7 +273,7 @@ async fn a_renewed_record_is_as_new() {
         ..new_snapshot().details
     };
     journal.note(cx, &made.uuid, &details).await.unwrap();
-    journal.metadata_done(cx, &made.uuid, None).await.unwrap();
+    journal.metadata_done(cx, &made.uuid).await.unwrap();
     let read = journal.lookup(cx, &made.uuid).await.unwrap().unwrap();
     let renewed = journal.renew(cx, read, &new_snapshot()).await.unwrap();
     assert_eq!(renewed, made);
