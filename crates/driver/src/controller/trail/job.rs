@@ -142,15 +142,7 @@ impl Job {
         }
     }
 
-    /// Whether there is something to do besides metadata.
-    pub(super) fn has_more(&self) -> bool {
-        match &self.of {
-            Of::Volume(_) | Of::Snapshot(_) => false,
-            Of::RetiredVolume(_) | Of::RetiredSnapshot(_) | Of::DeletedSnapshot(..) => true,
-        }
-    }
-
-    /// Whether it is about something that is gone: that goes first, as it hardly takes time.
+    /// Whether it is about something that is gone, and not metadata: that goes first, as it hardly takes time.
     pub(super) fn is_rest(&self) -> bool {
         let whose = &self.whose;
         matches!(whose, Whose::RestOfVolume(_) | Whose::RestOfSnapshot(_))

@@ -97,7 +97,7 @@ impl Lane {
 
     /// Adds a job unless there is one for the same thing, and sees to it that somebody works.
     pub(super) fn push(self: &Arc<Self>, job: Job) {
-        if self.has_no_metadata() && !job.has_more() {
+        if self.has_no_metadata() && !job.is_rest() {
             return;
         }
         let mut jobs = self.lock();
