@@ -63,8 +63,6 @@ mod shallow;
 mod story;
 #[path = "node_fuse/survival.rs"]
 mod survival;
-#[path = "node_kernel/timing.rs"]
-mod timing;
 #[cfg(target_arch = "x86_64")]
 #[path = "node_kernel/tracer.rs"]
 mod tracer;

@@ -55,6 +55,7 @@ pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
 /// The times of what is done with a staged volume.
 #[derive(Default)]
 pub(crate) struct Times {
+    nothing: Samples,
     bind: Samples,
     publish: Samples,
     statfs: Samples,
@@ -85,6 +86,7 @@ impl Times {
     }
 
     fn look_at(&mut self, node: &Node<'_>) {
+        self.nothing.time(node.capabilities());
         self.publish.time(node.publish());
         let (staging, beside) = (&node.staging, &node.beside);
         self.bind
@@ -107,6 +109,8 @@ impl Times {
             Row::alone("the first after a mount", "ms", self.first_stats, None),
             Row::alone("NodeUnpublishVolume", "ms", self.unpublish, None),
             Row::alone("NodeUnstageVolume", "ms", self.unstage, None),
+            // What a request takes that has nothing to do, and so every other at least.
+            Row::alone("NodeGetCapabilities", "ms", self.nothing, None),
         ]
     }
 }
@@ -243,6 +247,11 @@ impl<'a> Node<'a> {
         };
         let mut client = self.client.clone();
         self.time(client.node_unpublish_volume(request))
+    }
+
+    fn capabilities(&self) -> Duration {
+        let mut client = self.client.clone();
+        self.time(client.node_get_capabilities(csi::NodeGetCapabilitiesRequest {}))
     }
 
     pub(crate) fn unstage(&self) -> Duration {
