@@ -16,13 +16,11 @@ selectors cannot change, and a release of it shall become one of this chart and 
 {{- end -}}
 
 {{- define "spirula.nodeplugin" -}}
-{{- $given := default .Values.fullnameOverride .Values.nodeplugin.fullnameOverride -}}
-{{- default (printf "%s-%s" (include "spirula.prefix" .) .Values.nodeplugin.name) $given | trunc 63 | trimSuffix "-" -}}
+{{- default (printf "%s-%s" (include "spirula.prefix" .) .Values.nodeplugin.name) .Values.nodeplugin.fullnameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "spirula.provisioner" -}}
-{{- $given := default .Values.fullnameOverride .Values.provisioner.fullnameOverride -}}
-{{- default (printf "%s-%s" (include "spirula.prefix" .) .Values.provisioner.name) $given | trunc 63 | trimSuffix "-" -}}
+{{- default (printf "%s-%s" (include "spirula.prefix" .) .Values.provisioner.name) .Values.provisioner.fullnameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "spirula.account.nodeplugin" -}}

@@ -7,6 +7,7 @@ from tools import by_name, helm, kustomize, kustomize_with, output, parse, pods
 # What the manifests say and the chart leaves to the values, as in the original.
 VALUES = """
 nodeplugin:
+  forcecephkernelclient: true
   httpMetrics: {containerPort: 8681}
 provisioner:
   httpMetrics: {containerPort: 8681}
