@@ -47,6 +47,7 @@ def run(failures):
             failures.check(f"{title}: the selectors of ceph-csi", selectors(objects))
     for overlay in (".", "compact"):
         everything(failures, f"kustomize {overlay} with metrics", kustomize_with(overlay, "metrics"))
+    failures.check("kustomize monitoring: the Services that are scraped", scraped())
     everything(failures, "helm", parse(output(helm())))
     everything(failures, "helm, compact", parse(output(helm("compact: true"))))
     examples(failures)
@@ -59,6 +60,7 @@ def everything(failures, title, objects):
     failures.check(f"{title}: services", services(objects))
     failures.check(f"{title}: the driver's metrics", driver_metrics(objects))
     failures.check(f"{title}: privileges", privileges(objects))
+    failures.check(f"{title}: strategy", strategy(objects))
 
 
 def differing(have, want):
@@ -166,6 +168,24 @@ def privileges(objects):
         for rule in obj.get("rules") or []:
             if "*" in rule["verbs"] + rule["resources"] + rule["apiGroups"]:
                 yield f"{name(obj)}: {rule}"
+
+
+def scraped():
+    """Ours, and none of ceph-csi's for other kinds of volumes, which may be in the same namespace."""
+    (monitor,) = [obj for obj in kustomize("monitoring") if obj["kind"] == "ServiceMonitor"]
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    services = [obj for obj in kustomize(".") if obj["kind"] == "Service"]
+    yield from differing([name(obj) for obj in services if wanted <= obj["metadata"]["labels"].items()], list(map(name, services)))
+    if wanted <= {"app": "csi-metrics"}.items():
+        yield "those of other drivers too"
+
+
+def strategy(objects):
+    """An update takes an old pod away first, which may be one of ceph-csi's that lets no new one be on its node."""
+    for obj in objects:
+        if obj["kind"] == "Deployment":
+            have = obj["spec"].get("strategy", {}).get("rollingUpdate", {}).get("maxUnavailable")
+            yield from differing(have, 1)
 
 
 def examples(failures):
