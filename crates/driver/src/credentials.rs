@@ -2,9 +2,10 @@
 //!
 //! Since release 3.14 of the original the fields `userID`/`userKey` are meant for everything. Before,
 //! the controller and dynamic volumes used `adminID`/`adminKey`, and Secrets of that time are still
-//! around; these fields count when there is no complete user pair. A Secret that has both pairs is read
-//! as since 3.14: by its user pair. If that user may not create volumes, Ceph refuses with "permission
-//! denied", and the remedy is to widen its caps or to drop the pair.
+//! around; these fields count when there is no complete user pair, or one that cannot be a user and a key:
+//! placeholders of an example that nobody has filled in, as nothing but static volumes used to need them. A
+//! Secret that has two good pairs is read as since 3.14: by its user pair. If that user may not create
+//! volumes, Ceph refuses with "permission denied", and the remedy is to widen its caps or to drop the pair.
 
 #[cfg(test)]
 mod tests;
@@ -95,27 +96,26 @@ impl Credentials {
         if secrets.is_empty() {
             return Err(Error::Empty);
         }
-        let (user, admin) = (USER.found(secrets), ADMIN.found(secrets));
-        let pair = match (user, admin) {
-            (Found::Both, _) | (Found::Nothing, Found::Nothing) => USER,
+        match (USER.found(secrets), ADMIN.found(secrets)) {
+            (Found::Both, Found::Both) => USER.parse(secrets).or_else(|error| {
+                let found = ADMIN.parse(secrets).map_err(|_| error.clone())?;
+                deprecated(&error.to_string());
+                Ok(found)
+            }),
             (_, Found::Both) => {
-                tracing::warn!(
-                    "the secret has no complete pair {} and {}: using the deprecated {} and {}",
-                    USER.id,
-                    USER.key,
-                    ADMIN.id,
-                    ADMIN.key,
-                );
-                ADMIN
+                let (id, key) = (USER.id, USER.key);
+                deprecated(&format!("the secret has no complete pair {id} and {key}"));
+                ADMIN.parse(secrets)
             }
-            (Found::Half, _) => USER,
-            (Found::Nothing, Found::Half) => ADMIN,
-        };
-        Ok(Self {
-            id: pair.parse_id(secrets)?,
-            key: pair.parse_key(secrets)?,
-        })
+            (Found::Nothing, Found::Half) => ADMIN.parse(secrets),
+            (_, Found::Half | Found::Nothing) => USER.parse(secrets),
+        }
     }
+}
+
+fn deprecated(why: &str) {
+    let (id, key) = (ADMIN.id, ADMIN.key);
+    tracing::warn!("{why}: using the deprecated {id} and {key}");
 }
 
 impl fmt::Debug for Credentials {
@@ -161,6 +161,13 @@ impl Pair {
             (Some(_), Some(_)) => Found::Both,
             _ => Found::Half,
         }
+    }
+
+    fn parse(self, secrets: &Secrets) -> Result<Credentials, Error> {
+        Ok(Credentials {
+            id: self.parse_id(secrets)?,
+            key: self.parse_key(secrets)?,
+        })
     }
 
     fn parse_id(self, secrets: &Secrets) -> Result<String, Error> {
