@@ -31,7 +31,7 @@ mod volume_stats;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use csi_proto::v1::{self as csi, node_server};
 use tonic::{Request, Response, Status};
@@ -80,6 +80,8 @@ pub struct Node {
     sick: Sick,
     usages: Usages,
     events: Events,
+    /// See [`read_affinity`].
+    affinity_told: Once,
 }
 
 /// The gRPC face of a [`Node`].
@@ -103,6 +105,7 @@ impl Node {
             sick: Sick::default(),
             usages: Usages::default(),
             events: Events::default(),
+            affinity_told: Once::new(),
         }
     }
 

@@ -21,6 +21,7 @@ impl Node {
     pub(super) async fn read_affinity(&self, cx: &Context, cluster: &ClusterEntry) -> String {
         let affinity = &cluster.read_affinity;
         if !affinity.enabled {
+            self.tell_of_labels_without_use(cluster);
             return String::new();
         }
         let without = |why: String| {
@@ -46,6 +47,20 @@ impl Node {
             }),
             Err(error) => without(format!("{:#}", anyhow::Error::new(error))),
         }
+    }
+
+    /// Once and not for each volume: with several clusters it may be meant so.
+    fn tell_of_labels_without_use(&self, cluster: &ClusterEntry) {
+        if self.settings.crush_location_labels.is_empty() {
+            return;
+        }
+        self.affinity_told.call_once(|| {
+            tracing::warn!(
+                "--enable-read-affinity has no effect on volumes of cluster `{}`, which read from any OSD: its \
+                 entry in config.json lacks `\"readAffinity\": {{\"enabled\": true}}`",
+                cluster.cluster_id
+            );
+        });
     }
 }
 

@@ -45,14 +45,19 @@ async fn the_request_and_the_configuration_decide_what_is_mounted() {
 async fn kernel_options(labels: Labels, cluster: &str, mounter: &str) -> String {
     let mut lab = Lab::new();
     lab.node = Arc::new(Arc::try_unwrap(lab.node).unwrap().with_labels(labels));
+    kernel_options_on(&lab.node, cluster, mounter).await
+}
+
+async fn kernel_options_on(node: &Node, cluster: &str, mounter: &str) -> String {
     let mut request = stage_request();
-    request.volume_id = format!("0001-0004-{cluster}-0000000000000001-{UUID}");
+    let length = cluster.len();
+    request.volume_id = format!("0001-{length:04x}-{cluster}-0000000000000001-{UUID}");
     let own = [("kernelMountOptions", "nosuid"), ("mounter", mounter)];
     request.volume_context.extend(map(own));
     let reader = capability(Mode::MultiNodeReaderOnly);
     request.volume_capability = Some(with_flags(reader, &["noatime", "wsize=65536"]));
     let request = crate::request::StageVolume::parse(&request).unwrap();
-    let fs = lab.node.ceph_fs(&cx(), &request).await.unwrap();
+    let fs = node.ceph_fs(&cx(), &request).await.unwrap();
     fs.kernel_options.to_string()
 }
 
@@ -88,6 +93,34 @@ async fn without_read_affinity_a_volume_is_mounted_all_the_same() {
     ] {
         assert_eq!(kernel_options(labels, "flag", mounter).await, far);
     }
+}
+
+#[test]
+fn labels_that_config_json_does_not_ask_for_are_told_once() {
+    use crate::logging::{Format, tests as log};
+    let stage = |cluster: &'static str, mounter: &'static str| {
+        log::lines(&log::settings(0, Format::Klog), || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let lab = Lab::new();
+                for _ in 0..2 {
+                    let options = kernel_options_on(&lab.node, cluster, mounter).await;
+                    assert!(!options.contains("crush_location"), "{options}");
+                }
+            });
+        })
+    };
+    let found = stage("lab", "kernel");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        log::message(&found[0]),
+        "--enable-read-affinity has no effect on volumes of cluster `lab`, which read from any OSD: its entry in \
+         config.json lacks `\"readAffinity\": {\"enabled\": true}`"
+    );
+    assert!(stage("lab", "fuse").is_empty());
 }
 
 #[tokio::test]
