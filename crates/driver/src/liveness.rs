@@ -16,7 +16,6 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::net::TcpListener;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -54,7 +53,7 @@ struct Shown {
 /// Probes and answers until `shutdown`.
 pub async fn run(settings: LivenessSettings, shutdown: CancellationToken) -> Result<(), Error> {
     let address = settings.listen;
-    let listener = TcpListener::bind(address)
+    let listener = http::listen(&address.to_string())
         .await
         .map_err(|source| Error::Listen { address, source })?;
     let address = listener.local_addr().unwrap_or(address);

@@ -26,7 +26,6 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use self::ceph::CephCalls;
@@ -124,7 +123,7 @@ impl Metrics {
             address: address.to_owned(),
             source,
         };
-        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let listener = http::listen(address).await.map_err(listen)?;
         let at = listener.local_addr().map_err(listen)?;
         tracing::info!("metrics on http://{at}{PATH}");
         let router = Router::new()

@@ -101,7 +101,7 @@ fn defaults_are_the_originals() {
         LivenessSettings {
             endpoint: Endpoint::Unix("/tmp/csi.sock".into()),
             driver_name: "liveness.csi.ceph.com".into(),
-            listen: "0.0.0.0:8080".parse().unwrap(),
+            listen: "[::]:8080".parse().unwrap(),
             path: "/metrics".into(),
             poll_time: Duration::from_mins(1),
             timeout: Duration::from_secs(3),
@@ -610,7 +610,7 @@ fn liveness_listens_on_the_address_of_the_pod() {
     };
     assert_eq!(listen("127.0.0.1"), Ok("127.0.0.1:8681".into()));
     assert_eq!(listen("fd00::1"), Ok("[fd00::1]:8681".into()));
-    assert_eq!(listen(""), Ok("0.0.0.0:8681".into()));
+    assert_eq!(listen(""), Ok("[::]:8681".into()));
     let message = "environment variable POD_IP is `node-1`, not an IP address";
     assert_eq!(listen("node-1"), Err(Error::Settings(message.into())));
     assert_eq!(liveness(&["--metricspath=metrics"]).path, "/metrics");
@@ -642,9 +642,9 @@ fn registration_by_a_process_of_its_own() {
         assert_eq!(found.driver, Endpoint::Unix("/csi/csi.sock".into()));
     }
     for (flag, address) in [
-        ("--http-endpoint=:9809", "0.0.0.0:9809"),
+        ("--http-endpoint=:9809", "[::]:9809"),
         ("--http-endpoint=127.0.0.1:9809", "127.0.0.1:9809"),
-        ("--health-port=9809", "0.0.0.0:9809"),
+        ("--health-port=9809", "[::]:9809"),
     ] {
         assert_eq!(registrar(&[flag]).health.as_deref(), Some(address));
     }
@@ -676,8 +676,11 @@ fn registration_by_a_process_of_its_own() {
 #[test]
 fn metrics_are_shown_on_all_addresses_unless_one_is_named() {
     for (flag, address) in [
-        ("--metrics-listen=:8682", "0.0.0.0:8682"),
+        ("--metrics-listen=:8682", "[::]:8682"),
         ("--metrics-listen=127.0.0.1:8682", "127.0.0.1:8682"),
+        ("--metrics-listen=[fd00::1]:8682", "[fd00::1]:8682"),
+        ("--metrics-listen=fd00::1:8682", "[fd00::1]:8682"),
+        ("--metrics-listen=localhost:8682", "localhost:8682"),
     ] {
         let found = driver(&[flag]).common.metrics_listen;
         assert_eq!(found.as_deref(), Some(address));
@@ -700,7 +703,7 @@ fn a_node_can_register_and_probe_itself() {
     assert_eq!(registration.kubelet_path, "/p/csi.sock");
     let liveness = found.liveness.unwrap();
     assert_eq!(liveness.endpoint, found.common.endpoint);
-    assert_eq!(liveness.listen, "0.0.0.0:8681".parse().unwrap());
+    assert_eq!(liveness.listen, "[::]:8681".parse().unwrap());
 
     // No kubelet registers a controller.
     let flags = [

@@ -7,7 +7,7 @@ use csi_proto::v1::{
     GetPluginInfoResponse, ProbeRequest, ProbeResponse,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 use tonic::{Request, Response as Answer, Status};

@@ -5,9 +5,9 @@ use std::path::Path;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
-use tokio::net::TcpListener;
 
 use super::Error;
+use crate::http;
 
 /// Serves `/healthz` until something fails; without an address it waits for ever.
 pub(super) async fn serve(address: Option<String>, socket: &Path) -> Error {
@@ -23,7 +23,7 @@ pub(super) async fn serve(address: Option<String>, socket: &Path) -> Error {
         }
     });
     let served = async {
-        let listener = TcpListener::bind(&address).await?;
+        let listener = http::listen(&address).await?;
         tracing::info!("health checks on http://{}/healthz", listener.local_addr()?);
         axum::serve(listener, Router::new().route("/healthz", healthz)).await
     };

@@ -1,7 +1,7 @@
 //! What the values of flags must be beyond their type, and what to say where they are not.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -55,10 +55,15 @@ pub(super) fn endpoint(text: &str) -> Result<Endpoint, Error> {
     Endpoint::parse(text).map_err(|reason| Error::Settings(cannot_be("endpoint", text, &reason)))
 }
 
-/// Where to answer HTTP.
+/// Where to answer HTTP: on all addresses if none is named. What `$(POD_IP):8682` becomes with IPv6, which
+/// lacks the brackets, is taken too, as the port has to be there.
 pub(super) fn http_address(flag: &str, address: &str) -> Result<String, Error> {
-    match Endpoint::parse(&format!("tcp://{address}")) {
-        Ok(Endpoint::Tcp(address)) => Ok(address),
+    match address.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() => Ok(match host {
+            "" => format!("[::]:{port}"),
+            _ if host.parse::<Ipv6Addr>().is_ok() => format!("[{host}]:{port}"),
+            _ => address.to_owned(),
+        }),
         _ => Err(bad(
             flag,
             address,
@@ -138,7 +143,7 @@ pub(super) fn metrics_path(path: &str) -> Result<String, Error> {
 
 pub(super) fn pod_ip(environment: &Environment) -> Result<IpAddr, Error> {
     match &environment.pod_ip {
-        None => Ok(Ipv4Addr::UNSPECIFIED.into()),
+        None => Ok(Ipv6Addr::UNSPECIFIED.into()),
         Some(text) => text.parse().map_err(|_| {
             let shown = text.escape_debug();
             Error::Settings(format!(

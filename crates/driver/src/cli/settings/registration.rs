@@ -87,7 +87,7 @@ fn driver(address: &str) -> Result<Endpoint, Error> {
 fn health(flags: &Flags) -> Result<Option<String>, Error> {
     match (flags.health_port, flags.http_endpoint.as_str()) {
         (0, "") => Ok(None),
-        (port, "") => Ok(Some(format!("0.0.0.0:{port}"))),
+        (port, "") => Ok(Some(format!("[::]:{port}"))),
         (0, address) => check::http_address("http-endpoint", address).map(Some),
         _ => Err(Error::Settings(
             "--health-port and --http-endpoint exclude each other; keep --http-endpoint".to_owned(),
