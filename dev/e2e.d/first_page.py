@@ -33,6 +33,7 @@ class FirstPage:
         self.run(self.commands[-1], namespace)
 
     def run(self, command, namespace):
+        """A command, and what it prints."""
         say(f"$ {command}")
         with open(KUBECONFIG, encoding="utf-8") as file:
             config = yaml.safe_load(file)
@@ -54,3 +55,4 @@ class FirstPage:
         )
         if done.returncode:
             raise Failed(f"{command}: exit status {done.returncode}: {done.stdout.strip()}")
+        return done.stdout

@@ -14,7 +14,7 @@ import traceback
 from datetime import datetime, timezone
 
 # In order of worth: what is shown first is worth most.
-CASES = "story shapes expansion copies errors leader kinds events outages dryrun kernel groups".split()
+CASES = "story shapes migrate expansion copies errors leader kinds events outages dryrun kernel groups".split()
 
 
 def title(name):
