@@ -250,9 +250,9 @@ const SECRETS: &[Case<Secrets>] = &[
          `ceph auth get-key` prints the key",
     ),
     case(
-        "a bad user pair besides a good admin pair",
+        "two bad pairs",
         |s| {
-            let admin = [("adminID", "admin"), ("adminKey", KEY)];
+            let admin = [("adminID", "admin"), ("adminKey", "???")];
             only(
                 s,
                 [("userID", "k8s"), ("userKey", "???"), admin[0], admin[1]],
@@ -271,6 +271,16 @@ const SECRETS: &[Case<Secrets>] = &[
     case(
         "white space around both",
         |s| only(s, [("userID", " k8s\n"), ("userKey", &format!("{KEY}\n"))]),
+        Served,
+        "",
+    ),
+    case(
+        "a placeholder besides an admin pair",
+        |s| {
+            let admin = [("adminID", "admin"), ("adminKey", KEY)];
+            let user = [("userID", "<plaintext ID>"), ("userKey", "<key>")];
+            only(s, [user[0], user[1], admin[0], admin[1]]);
+        },
         Served,
         "",
     ),
