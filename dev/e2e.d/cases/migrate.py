@@ -143,9 +143,10 @@ def alone(t):
 
 def in_use(t, size, name):
     """What to check of volumes and snapshots."""
-    (pod,) = t.kube.ready("app=writer")
-    t.kube.delete("pod", pod)
-    t.kube.gone("pod", pod)
+    # Not the pod alone: another one would begin before it has ended.
+    t.kube.run("scale", "deployment/writer", "--replicas=0")
+    wait("no writer is left", lambda: not t.kube.list("pods", "-l", "app=writer"))
+    t.kube.run("scale", "deployment/writer", "--replicas=1")
     goes_on(t)
     t.kube.run("patch", "pvc", "old", "-p", f'{{"spec":{{"resources":{{"requests":{{"storage":"{size}"}}}}}}}}')
     wait(f"the claim has {size}", lambda: t.kube.get("pvc", "old")["status"]["capacity"]["storage"] == size)
