@@ -76,29 +76,25 @@ pub trait Mounts: Send + Sync + std::fmt::Debug {
     /// What is mounted now.
     async fn table(&self, cx: &Context) -> Result<MountTable, Error>;
 
-    /// Checks that a directory, and not a link to one, is there: [`Error::NoDirectory`] if not. Must not
-    /// be asked of a mount point.
-    async fn check_dir(&self, cx: &Context, path: &Path) -> Result<(), Error>;
-
     /// Creates a directory and its missing parents, readable by owner and group, and returns its
-    /// canonical path. One that is there is fine if it passes [`Mounts::check_dir`]. The path need not
-    /// be canonical.
+    /// canonical path. One that is there is fine; [`Error::NoDirectory`] if what is there is none, or a link to
+    /// one. The path need not be canonical.
     async fn create_dir(&self, cx: &Context, path: &Path) -> Result<PathBuf, Error>;
 
     /// Removes an empty directory; one that is gone is fine. [`Error::NotEmpty`] if it holds anything:
     /// contents are never deleted.
     async fn remove_dir(&self, cx: &Context, path: &Path) -> Result<(), Error>;
 
-    /// Mounts a CephFS at a directory, and tells if that is not by the client that was asked for. When it
-    /// returns an error nothing of it is left mounted.
-    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<Option<Fallback>, Error>;
+    /// Mounts a CephFS at a directory. When it returns an error nothing of it is left mounted.
+    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<Mounted, Error>;
 
     /// What serves the mount `at`, as far as can be found out without asking it: `None` if unknown.
     async fn serving(&self, cx: &Context, at: &Mount) -> Result<Option<Serving>, Error>;
 
     /// Ends clients that were started for `at` but have not mounted there yet: what a stage that was
-    /// killed leaves behind. One that mounts before it can be ended leaves a dead mount.
-    async fn end_strays(&self, cx: &Context, at: &Path) -> Result<(), Error>;
+    /// killed leaves behind. One that mounts before it can be ended leaves a dead mount, which is in the table
+    /// that is returned: what is mounted once there are none.
+    async fn end_strays(&self, cx: &Context, at: &Path) -> Result<MountTable, Error>;
 
     /// Ends the clients that this driver has started, and whose mounts have been gone everywhere for as long
     /// as `grace`: their cluster does not answer. How long is counted from when a call first sees it.
@@ -149,6 +145,15 @@ pub trait Mounts: Send + Sync + std::fmt::Debug {
 
     /// Whether this node can mount at all; errors name what is missing.
     async fn check(&self, cx: &Context) -> Result<(), Error>;
+}
+
+/// A CephFS that has just been mounted.
+#[derive(Debug)]
+pub struct Mounted {
+    /// `major:minor` of its superblock.
+    pub device: String,
+    /// Set if it is not mounted by the client that was asked for.
+    pub fallback: Option<Fallback>,
 }
 
 /// What could not be done to which path.

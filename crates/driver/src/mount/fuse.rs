@@ -19,8 +19,8 @@ use super::command::{self, Output, Program};
 use super::failure::{Cause, Failure, Said};
 use super::role::{self, OwnProgram};
 use super::{
-    CephFs, Error, Liveness, Mount, Mounter, MounterKind, Witness, helper, key_file, monitors,
-    mounter,
+    CephFs, Error, Liveness, Mount, MountTable, Mounter, MounterKind, Witness, helper, key_file,
+    monitors, mounter,
 };
 use crate::ceph_conf::CephConf;
 
@@ -233,7 +233,7 @@ impl Mounter for Fuse {
         helper::run(cx, "look at the clients in", Path::new("/proc"), end).await
     }
 
-    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<(), Error> {
+    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<MountTable, Error> {
         let failure =
             |cause, said: &str| Error::Failure(Box::new(Failure::new(CLIENT, cause, fs, said)));
         let Output { status, stderr } = tokio::select! {
@@ -243,7 +243,7 @@ impl Mounter for Fuse {
             cause = self.suspicion(cx, fs) => return Err(failure(cause, "")),
         };
         if status.success() {
-            return Ok(());
+            return MountTable::read_by(cx).await;
         }
         let cause = match Said::read(&stderr) {
             Said::Cause(cause) => cause,

@@ -26,7 +26,7 @@ use self::call::Attempt;
 use self::clients::Clients;
 use super::failure::{Cause, Failure};
 use super::probe::OpenQuestions;
-use super::{CephFs, Error, Liveness, Mount, Mounter, MounterKind, Witness};
+use super::{CephFs, Error, Liveness, Mount, MountTable, Mounter, MounterKind, Witness};
 
 /// What messages call it.
 const CLIENT: &str = "the kernel client";
@@ -99,7 +99,7 @@ impl Mounter for Kernel {
         self.clients.retain(mounts);
     }
 
-    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<(), Error> {
+    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<MountTable, Error> {
         let options = Options::read(fs)?;
         let failure =
             |cause, said: &str| Error::Failure(Box::new(Failure::new(CLIENT, cause, fs, said)));
@@ -117,7 +117,7 @@ impl Mounter for Kernel {
             at: at.to_owned(),
         };
         match call::run(cx, attempt).await? {
-            Ok(()) => Ok(()),
+            Ok(table) => table,
             Err(refusal) => {
                 let (cause, said) = refusal.explain(cx, fs).await?;
                 let cause = self.look_behind(cx, fs, cause).await;

@@ -21,7 +21,7 @@ use super::probe::OpenQuestions;
 use super::role::OwnProgram;
 use super::snapshot::NotFound;
 use super::{
-    CephFs, Error, Fallback, Liveness, Mount, MountFlags, MountTable, Mounter, MounterKind, Mounts,
+    CephFs, Error, Liveness, Mount, MountFlags, MountTable, Mounted, Mounter, MounterKind, Mounts,
     Place, Serving, Snapshot, Unmounted, Usage, Users, group, helper, mounter, net_namespace, path,
     unmount,
 };
@@ -29,8 +29,8 @@ use super::{
 #[cfg(test)]
 mod tests;
 
-/// The mount table of this process.
-const MOUNTINFO: &str = "/proc/self/mountinfo";
+/// What the look at a path is called.
+const LOOK_UP: &str = "look up";
 
 /// Owner root, readable by its group: as the original makes target directories.
 const DIRECTORY_MODE: u32 = 0o750;
@@ -69,19 +69,19 @@ impl Linux {
         Self { own, ..self }
     }
 
+    /// Mounts with this client; the device of the superblock.
     async fn mount_with(
         &self,
         cx: &Context,
         mounter: &dyn Mounter,
         fs: &CephFs,
         at: &Path,
-    ) -> Result<(), Error> {
+    ) -> Result<String, Error> {
         let reserve = CLEAN_UP.min(cx.remaining() / 4);
         let limited = cx.at_most(cx.remaining().saturating_sub(reserve));
-        mounter.mount(&limited, fs, at).await?;
-        let table = self.table(cx).await?;
+        let table = mounter.mount(&limited, fs, at).await?;
         match table.at(at) {
-            Some(mount) if mount.is_cephfs() => Ok(()),
+            Some(mount) if mount.is_cephfs() => Ok(mount.device.clone()),
             _ => Err(Error::Vanished {
                 client: "the client",
                 at: at.to_owned(),
@@ -105,35 +105,16 @@ impl Linux {
 #[async_trait]
 impl Mounts for Linux {
     async fn locate(&self, cx: &Context, path: &Path) -> Result<Option<Place>, Error> {
-        let located = call(cx, "look up", path, |path| {
-            let Some(path) = path::canonical(path)? else {
-                return Ok(None);
-            };
-            Ok(Some((path, std::fs::read(MOUNTINFO)?)))
-        });
-        let Some((path, content)) = located.await? else {
-            return Ok(None);
-        };
-        let table = MountTable::parse(&content)?;
-        Ok(Some(Place { path, table }))
+        let copy = path.to_owned();
+        helper::run(cx, LOOK_UP, path, move || look_up(&copy)).await?
     }
 
     async fn table(&self, cx: &Context) -> Result<MountTable, Error> {
-        let content = call(cx, "read", Path::new(MOUNTINFO), |file| std::fs::read(file)).await?;
-        let table = MountTable::parse(&content)?;
+        let table = MountTable::read_by(cx).await?;
         for mounter in &self.mounters {
             mounter.retain(table.mounts());
         }
         Ok(table)
-    }
-
-    async fn check_dir(&self, cx: &Context, path: &Path) -> Result<(), Error> {
-        if call(cx, "look at", path, is_dir).await? {
-            Ok(())
-        } else {
-            let path = path.to_owned();
-            Err(Error::NoDirectory { path })
-        }
     }
 
     async fn create_dir(&self, cx: &Context, path: &Path) -> Result<PathBuf, Error> {
@@ -174,7 +155,7 @@ impl Mounts for Linux {
         }
     }
 
-    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<Option<Fallback>, Error> {
+    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<Mounted, Error> {
         if let Some(namespace) = fs.net_namespace.clone() {
             // On a thread that ends there.
             let (call, path) = ("enter the network namespace", namespace.clone());
@@ -185,7 +166,7 @@ impl Mounts for Linux {
         if outcome.is_err() {
             self.clean_up(cx, at).await;
         }
-        outcome.map(|()| fallback)
+        outcome.map(|device| Mounted { device, fallback })
     }
 
     async fn serving(&self, cx: &Context, at: &Mount) -> Result<Option<Serving>, Error> {
@@ -199,9 +180,18 @@ impl Mounts for Linux {
         Ok(daemons.pop().map(Daemon::serving))
     }
 
-    async fn end_strays(&self, cx: &Context, at: &Path) -> Result<(), Error> {
-        let mut strays = call(cx, "look for clients of", at, |at| Ok(daemon::find(at))).await?;
-        strays.retain(Daemon::is_starting);
+    async fn end_strays(&self, cx: &Context, at: &Path) -> Result<MountTable, Error> {
+        let (call, copy) = ("look for clients of", at.to_owned());
+        let found = helper::run(cx, call, at, move || {
+            let mut strays = daemon::find(&copy);
+            strays.retain(Daemon::is_starting);
+            // Whoever is not starting any more is in the table by now.
+            (strays, MountTable::read())
+        });
+        let (strays, table) = found.await?;
+        if strays.is_empty() {
+            return table;
+        }
         for stray in &strays {
             tracing::warn!(
                 process = stray.process,
@@ -222,7 +212,7 @@ impl Mounts for Linux {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        Ok(())
+        self.table(cx).await
     }
 
     async fn end_leftovers(&self, cx: &Context, grace: Duration) -> Result<(), Error> {
@@ -354,12 +344,35 @@ async fn call<T: Send + 'static>(
     })
 }
 
+fn look_up(path: &Path) -> Result<Option<Place>, Error> {
+    let failed = |source| Error::Call {
+        call: LOOK_UP,
+        path: path.to_owned(),
+        source,
+    };
+    let Some(path) = path::canonical(path).map_err(failed)? else {
+        return Ok(None);
+    };
+    let table = MountTable::read()?;
+    let is_dir = match table.at(&path) {
+        Some(_) => None,
+        None => Some(is_dir(&path).map_err(failed)?),
+    };
+    Ok(Some(Place {
+        path,
+        table,
+        is_dir,
+    }))
+}
+
 /// Whether a directory, and not a link to one, is there.
 fn is_dir(path: &Path) -> io::Result<bool> {
     match std::fs::symlink_metadata(path) {
         Ok(metadata) => Ok(metadata.is_dir()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(false),
+            _ => Err(error),
+        },
     }
 }
 

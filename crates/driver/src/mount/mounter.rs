@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use ceph::Context;
 
 use super::probe::OpenQuestions;
-use super::{CephFs, Error, Liveness, Mount};
+use super::{CephFs, Error, Liveness, Mount, MountTable};
 
 /// Which client mounts a volume: the `mounter` parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,9 +75,9 @@ pub trait Mounter: Send + Sync + fmt::Debug {
         Ok(())
     }
 
-    /// Mounts `fs` at the directory `at`. When it returns an error it has cleaned up after itself,
+    /// Mounts `fs` at the directory `at`, and returns what is mounted afterwards. When it returns an error it has cleaned up after itself,
     /// but for what the kernel still shows as mounted, which the caller takes away.
-    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<(), Error>;
+    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<MountTable, Error>;
 }
 
 /// How many seconds a client is given to mount. What is left until the deadline is for the client to start,
@@ -149,8 +149,8 @@ mod tests {
             self.1.map(str::to_owned)
         }
 
-        async fn mount(&self, _: &Context, _: &CephFs, _: &Path) -> Result<(), Error> {
-            Ok(())
+        async fn mount(&self, _: &Context, _: &CephFs, _: &Path) -> Result<MountTable, Error> {
+            Ok(MountTable::default())
         }
     }
 

@@ -11,6 +11,9 @@ pub struct Place {
     pub path: PathBuf,
     /// What is mounted on this node.
     pub table: MountTable,
+    /// Whether a directory, and not a link to one, is there. `None` if something is mounted right there, which
+    /// is not looked at.
+    pub is_dir: Option<bool>,
 }
 
 impl Place {

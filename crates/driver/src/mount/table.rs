@@ -7,10 +7,19 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+use ceph::Context;
+
 use super::options::MountFlags;
+use super::{Error, helper};
 
 #[cfg(test)]
 mod tests;
+
+/// The mount table of this process.
+const MOUNTINFO: &str = "/proc/self/mountinfo";
+
+/// What the step is called.
+const READ: &str = "read";
 
 /// All mounts of this process's mount namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +63,27 @@ pub struct ParseError {
 }
 
 impl MountTable {
+    /// What is mounted now. Who changes the table holds this up.
+    ///
+    /// # Errors
+    /// [`Error::Call`], [`Error::Table`].
+    pub(super) fn read() -> Result<Self, Error> {
+        let content = std::fs::read(MOUNTINFO).map_err(|source| Error::Call {
+            call: READ,
+            path: MOUNTINFO.into(),
+            source,
+        })?;
+        Ok(Self::parse(&content)?)
+    }
+
+    /// The same on a helper thread.
+    ///
+    /// # Errors
+    /// The same, and [`Error::Hangs`].
+    pub(super) async fn read_by(cx: &Context) -> Result<Self, Error> {
+        helper::run(cx, READ, Path::new(MOUNTINFO), Self::read).await?
+    }
+
     /// Parses the content of mountinfo.
     pub fn parse(content: &[u8]) -> Result<Self, ParseError> {
         let mut mounts = Vec::new();

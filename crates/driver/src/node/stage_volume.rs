@@ -28,7 +28,7 @@ use csi_proto::v1::{NodeStageVolumeRequest, NodeStageVolumeResponse};
 use super::place::describe;
 use super::{Node, PathError, recovery, source};
 use crate::error::Error;
-use crate::mount::{self, Access, CephFs, Fallback, Mount, Place, Snapshot};
+use crate::mount::{self, Access, CephFs, Fallback, Mount, Mounted, Place, Snapshot};
 use crate::request::{self, StageVolume};
 
 /// How long a mount that is there already may take to answer.
@@ -64,20 +64,21 @@ async fn stage(
 ) -> Result<Option<Fallback>, Error> {
     let fs = node.ceph_fs(cx, request).await?;
     let place = staging_place(node, cx, &request.staging).await?;
-    let fallback = if let Some(mount) = place.mount()
+    let mounted = if let Some(mount) = place.mount()
         && already_staged(node, cx, mount, &fs).await?
     {
         tracing::debug!("staged already");
-        None
+        Mounted {
+            device: mount.device.clone(),
+            fallback: None,
+        }
     } else {
         mount_anew(node, cx, &fs, &place.path).await?
     };
     // Should the client die, the volume is mounted again as it is now.
-    if let Some(mount) = node.mounts.table(cx).await?.at(&place.path) {
-        node.recovery
-            .staged(&request.volume, &place.path, &fs, &mount.device);
-    }
-    Ok(fallback)
+    node.recovery
+        .staged(&request.volume, &place.path, &fs, &mounted.device);
+    Ok(mounted.fallback)
 }
 
 /// Mounts `fs` at `path`, in place of what is dead or half made there.
@@ -86,21 +87,21 @@ pub(super) async fn mount_anew(
     cx: &Context,
     fs: &CephFs,
     path: &Path,
-) -> Result<Option<Fallback>, Error> {
+) -> Result<Mounted, Error> {
     end_half_made(node, cx, path).await?;
     let Some(snapshot) = &fs.snapshot else {
         return Ok(node.mounts.mount(cx, fs, path).await?);
     };
     let reserve = CLEAN_UP.min(cx.remaining() / 4);
     let limited = cx.at_most(cx.remaining().saturating_sub(reserve));
-    let fallback = node.mounts.mount(&limited, fs, path).await?;
+    let mounted = node.mounts.mount(&limited, fs, path).await?;
     let covered = cover(node, &limited, snapshot, path).await;
     if covered.is_err()
         && let Err(undo) = node.unmount_while(cx, path, Mount::is_cephfs).await
     {
         tracing::error!("cannot undo the mount of `{}`: {undo}", path.display());
     }
-    covered.map(|()| fallback)
+    covered.map(|()| mounted)
 }
 
 /// Lets `snapshot` be seen in place of the directory that is mounted at `path`.
@@ -133,11 +134,8 @@ async fn staging_place(node: &Node, cx: &Context, staging: &Path) -> Result<Plac
     };
     let located = node.mounts.locate(cx, staging).await?;
     let place = located.ok_or_else(no_directory)?;
-    if place.mount().is_none() {
-        match node.mounts.check_dir(cx, &place.path).await {
-            Err(mount::Error::NoDirectory { .. }) => return Err(no_directory().into()),
-            other => other?,
-        }
+    if place.is_dir == Some(false) {
+        return Err(no_directory().into());
     }
     Ok(place)
 }
@@ -189,7 +187,10 @@ async fn already_staged(
 
 /// Ends what a stage left behind that was killed.
 async fn end_half_made(node: &Node, cx: &Context, path: &Path) -> Result<(), Error> {
-    node.mounts.end_strays(cx, path).await?;
-    // What is there is dead, or uncovered, or had just mounted when its client was ended.
+    let table = node.mounts.end_strays(cx, path).await?;
+    if !table.at(path).is_some_and(Mount::is_cephfs) {
+        return Ok(());
+    }
+    // It is dead, or uncovered, or had just mounted when its client was ended.
     node.unmount_while(cx, path, Mount::is_cephfs).await
 }

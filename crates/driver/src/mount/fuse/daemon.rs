@@ -4,7 +4,8 @@
 //! told by its arguments alone.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -41,9 +42,8 @@ pub(in super::super) fn find(at: &Path) -> Vec<Daemon> {
 pub(super) fn all() -> Vec<i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let processes = entries.filter_map(|entry| {
-        let name = fs::read(entry.path().join("comm")).ok()?;
         let process = entry.file_name().to_str()?.parse().ok()?;
-        (name.trim_ascii_end() == CLIENT.as_bytes()).then_some(process)
+        (Name::of(process)?.text() == CLIENT.as_bytes()).then_some(process)
     });
     processes.collect()
 }
@@ -55,15 +55,32 @@ pub(super) fn is_starting(process: i32) -> bool {
     stdin.is_ok_and(|target| target.as_os_str().as_bytes().starts_with(b"/memfd:"))
 }
 
+/// The name of a process, which has at most 15 bytes. All processes of a node are asked for theirs whenever a volume
+/// is staged, so it is read without asking for its length first.
+struct Name([u8; 16], usize);
+
+impl Name {
+    fn of(process: i32) -> Option<Self> {
+        let mut name = [0; 16];
+        let mut file = File::open(format!("/proc/{process}/comm")).ok()?;
+        let length = file.read(&mut name).ok()?;
+        Some(Self(name, length))
+    }
+
+    fn text(&self) -> &[u8] {
+        let Self(name, length) = self;
+        name.get(..*length).unwrap_or_default().trim_ascii_end()
+    }
+}
+
 impl Daemon {
     fn read(process: i32) -> Option<Self> {
-        let directory = PathBuf::from(format!("/proc/{process}"));
-        let name = fs::read(directory.join("comm")).ok()?;
+        if !NAMES.contains(&Name::of(process)?.text()) {
+            return None;
+        }
         // A process that ends between the two reads has an empty command line.
-        NAMES
-            .contains(&name.trim_ascii_end())
-            .then(|| fs::read(directory.join("cmdline")).ok())?
-            .and_then(|line| Self::parse(process, &line))
+        let line = fs::read(format!("/proc/{process}/cmdline")).ok()?;
+        Self::parse(process, &line)
     }
 
     /// `line` has a zero byte after each argument, and may have a launcher's before the client's own.

@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
-use super::super::{Error, mounter, net_namespace, path};
+use super::super::{Error, MountTable, mounter, net_namespace, path};
 use super::arguments::Options;
 use super::lent_key::LentKey;
 use super::log::KernelLog;
@@ -41,11 +41,14 @@ pub(super) struct Attempt {
     pub(super) at: PathBuf,
 }
 
-/// Mounts, or tells why the kernel refused.
+/// What is mounted once it has mounted, or why the kernel refused.
+type Outcome = Result<Result<MountTable, Error>, Refusal>;
+
+/// Mounts.
 ///
 /// # Errors
 /// [`Error::Hangs`] if it has not ended by the deadline.
-pub(super) async fn run(cx: &Context, attempt: Attempt) -> Result<Result<(), Refusal>, Error> {
+pub(super) async fn run(cx: &Context, attempt: Attempt) -> Result<Outcome, Error> {
     let (started, at) = (Instant::now(), attempt.at.clone());
     cx.step(CALL, format!("{CALL} `{}`", at.display()));
     let (sender, answer) = oneshot::channel();
@@ -54,8 +57,9 @@ pub(super) async fn run(cx: &Context, attempt: Attempt) -> Result<Result<(), Ref
         .name("mount".to_owned())
         .stack_size(STACK);
     let spawned = thread.spawn(move || {
-        let done = attempt.run(seconds);
-        if let Err(Ok(())) = sender.send(done) {
+        // The table is read here as well: one thread less to start.
+        let done = attempt.run(seconds).map(|()| MountTable::read());
+        if let Err(Ok(_)) = sender.send(done) {
             tracing::warn!(
                 "the mount at `{}` came after its deadline: taking it away",
                 attempt.at.display()

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use ceph::Context;
 
 use super::super::{
-    Access, CephFs, Error, Fallback, Liveness, Mount, MountFlags, MountTable, Mounts, Place,
+    Access, CephFs, Error, Liveness, Mount, MountFlags, MountTable, Mounted, Mounts, Place,
     Serving, Snapshot, Unmounted, Usage, Users,
 };
 use super::{Client, Health, Memory, failed};
@@ -18,23 +18,20 @@ impl Mounts for Memory {
     async fn locate(&self, _cx: &Context, path: &Path) -> Result<Option<Place>, Error> {
         let state = self.lock();
         let parent = path.parent().unwrap_or(path);
-        let place = || Place {
-            path: path.to_owned(),
-            table: MountTable::new(state.mounts.clone()),
+        let place = || {
+            let table = MountTable::new(state.mounts.clone());
+            let is_bare = table.at(path).is_none();
+            Place {
+                path: path.to_owned(),
+                table,
+                is_dir: is_bare.then(|| state.directories.contains(path)),
+            }
         };
         Ok(state.directories.contains(parent).then(place))
     }
 
     async fn table(&self, _cx: &Context) -> Result<MountTable, Error> {
         Ok(MountTable::new(self.lock().mounts.clone()))
-    }
-
-    async fn check_dir(&self, _cx: &Context, path: &Path) -> Result<(), Error> {
-        if self.lock().directories.contains(path) {
-            return Ok(());
-        }
-        let path = path.to_owned();
-        Err(Error::NoDirectory { path })
     }
 
     async fn create_dir(&self, cx: &Context, path: &Path) -> Result<PathBuf, Error> {
@@ -71,7 +68,7 @@ impl Mounts for Memory {
         .await
     }
 
-    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<Option<Fallback>, Error> {
+    async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<Mounted, Error> {
         self.step(cx, "start ceph-fuse for", at, |state| {
             state.starting.push(at.to_owned());
             Ok(())
@@ -94,7 +91,7 @@ impl Mounts for Memory {
             let read_only = fs.fuse_options.access() == Access::ReadOnly;
             let flags = MountFlags::NONE.with(read_only.then_some("ro"));
             state.push(at, &device, "fuse.ceph-fuse", flags);
-            Ok(())
+            Ok(device)
         });
         let mounted = mounted.await;
         if mounted.is_err() {
@@ -103,7 +100,7 @@ impl Mounts for Memory {
             self.unmount(cx, at, Users::Nobody).await?;
         }
         let fallback = self.lock().fallback.clone();
-        mounted.map(|()| fallback)
+        mounted.map(|device| Mounted { device, fallback })
     }
 
     async fn serving(&self, _cx: &Context, at: &Mount) -> Result<Option<Serving>, Error> {
@@ -114,10 +111,10 @@ impl Mounts for Memory {
             .map(|client| client.serving.clone()))
     }
 
-    async fn end_strays(&self, cx: &Context, at: &Path) -> Result<(), Error> {
+    async fn end_strays(&self, cx: &Context, at: &Path) -> Result<MountTable, Error> {
         self.step(cx, "end clients of", at, |state| {
             state.starting.retain(|path| path != at);
-            Ok(())
+            Ok(MountTable::new(state.mounts.clone()))
         })
         .await
     }

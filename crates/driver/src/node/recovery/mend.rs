@@ -11,7 +11,7 @@ use super::super::{Node, PathError, stage_volume};
 use super::record::{Owed, Record};
 use super::{Look, Need, look, with};
 use crate::error::Error;
-use crate::mount::{self, Mount, MountFlags, MountTable, Users};
+use crate::mount::{Mount, MountFlags, MountTable, Users};
 use crate::operations::{Held, Key};
 use crate::rpc::Frame;
 
@@ -78,7 +78,8 @@ async fn mend_held(
         node.recovery.records.put(record.clone());
         let limited = cx.at_most(cx.remaining().saturating_sub(REBIND));
         let mounted = stage_volume::mount_anew(node, &limited, &record.fs, &record.staging).await;
-        node.known.staged(volume, &record.staging, mounted?);
+        node.known
+            .staged(volume, &record.staging, mounted?.fallback);
     }
     let table = node.mounts.table(cx).await?;
     let Some(fresh) = table.at(&record.staging).filter(|fresh| fresh.is_cephfs()) else {
@@ -167,11 +168,9 @@ async fn give(
         && let Err(error) = node.mounts.bind(cx, &owed.source, target).await
     {
         // A driver that is no more had unmounted it, and another one has removed it.
-        let is_gone = node.mounts.check_dir(cx, target).await;
-        return match is_gone {
-            Err(mount::Error::NoDirectory { .. }) => Ok(true),
-            _ => Err(error.into()),
-        };
+        let place = node.mounts.locate(cx, target).await?;
+        let is_gone = place.is_none_or(|place| place.is_dir == Some(false));
+        return if is_gone { Ok(true) } else { Err(error.into()) };
     }
     let table = node.mounts.table(cx).await?;
     let Some(mount) = table.at(target).filter(|mount| record.shows(mount)) else {
