@@ -1,11 +1,15 @@
 //! The boundary to Ceph.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{Context, Object, ReadAnswer, ReadOp, Result, WriteOp};
+use crate::{Context, Object, OmapPage, ReadAnswer, ReadOp, Result, WriteOp};
+
+/// Omap entries that are asked for at once.
+const OMAP_PAGE: u64 = 512;
 
 /// A connection to one Ceph cluster as one cephx user.
 ///
@@ -17,6 +21,36 @@ use crate::{Context, Object, ReadAnswer, ReadOp, Result, WriteOp};
 pub trait Cluster: Send + Sync + fmt::Debug {
     /// Reads from one object. `NotFound` if the object or its pool is not there.
     async fn read(&self, cx: &Context, object: &Object, op: ReadOp) -> Result<ReadAnswer>;
+
+    /// All omap entries of an object whose keys begin with `prefix`, page by page: what others change meanwhile may
+    /// be among them or not. `NotFound` as of [`Cluster::read`].
+    async fn read_omap(
+        &self,
+        cx: &Context,
+        object: &Object,
+        prefix: &str,
+    ) -> Result<BTreeMap<String, Vec<u8>>> {
+        let mut entries = BTreeMap::new();
+        let mut after = String::new();
+        loop {
+            let page = OmapPage {
+                after,
+                prefix: prefix.to_owned(),
+                max: OMAP_PAGE,
+            };
+            let read = ReadOp {
+                omap_page: Some(page),
+                ..ReadOp::default()
+            };
+            let answer = self.read(cx, object, read).await?;
+            let last = answer.omap.keys().next_back().cloned();
+            entries.extend(answer.omap);
+            match last.filter(|_| answer.more) {
+                Some(last) => after = last,
+                None => return Ok(entries),
+            }
+        }
+    }
 
     /// Changes one object atomically.
     async fn write(&self, cx: &Context, object: &Object, op: WriteOp) -> Result<()>;

@@ -19,15 +19,12 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ceph::{Cluster, Context, ErrorKind, Object, OmapPage, ReadOp, WriteOp, WriteStep};
+use ceph::{Cluster, Context, ErrorKind, Object, ReadOp, WriteOp, WriteStep};
 
 use self::format::Reference;
 
 /// Who has lost a race waits before the next one, the longer the more it has lost, up to this.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
-
-/// References per read.
-const PAGE: u64 = 512;
 
 /// The references of one file system.
 #[derive(Clone, Debug)]
@@ -211,30 +208,11 @@ impl RefTracker {
     /// # Errors
     /// [`Error`].
     pub async fn users(&self, cx: &Context, snapshot: &str) -> Result<Vec<String>, Error> {
-        let object = self.object(snapshot);
-        let mut users = Vec::new();
-        let mut after = String::new();
-        loop {
-            let page = OmapPage {
-                after,
-                prefix: String::new(),
-                max: PAGE,
-            };
-            let read = ReadOp {
-                omap_page: Some(page),
-                ..ReadOp::default()
-            };
-            let answer = match self.cluster.read(cx, &object, read).await {
-                Ok(answer) => answer,
-                Err(error) if error.is_not_found() => return Ok(Vec::new()),
-                Err(error) => return Err(error.into()),
-            };
-            let last = answer.omap.keys().next_back().cloned();
-            users.extend(answer.omap.into_keys().filter(|key| key != snapshot));
-            match last.filter(|_| answer.more) {
-                Some(last) => after = last,
-                None => return Ok(users),
-            }
+        let found = self.cluster.read_omap(cx, &self.object(snapshot), "").await;
+        match found {
+            Ok(keys) => Ok(keys.into_keys().filter(|key| key != snapshot).collect()),
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -3,7 +3,7 @@
 use anyhow::ensure;
 
 use super::{Entries, Subject, entries, fails, omap_equals, omap_set};
-use crate::ErrorKind::CompareFailed;
+use crate::ErrorKind::{CompareFailed, NotFound};
 use crate::{Object, OmapPage, ReadAnswer, ReadOp, WriteStep};
 
 /// Asked keys come back with their bytes; absent ones are left out. The empty key is no part of a page.
@@ -85,6 +85,8 @@ pub async fn omap_pages_go_through_all_keys(on: &Subject) -> anyhow::Result<()> 
         ensure!(found == all, "{} of {} keys", found.len(), all.len());
         ensure!(pages > 1);
     }
+    let read = on.cluster.read_omap(&Subject::cx(), &object, "csi.").await;
+    ensure!(read? == all);
     let whole = page_at(on, &object, page("csi.volume.0787", "", 512)).await?;
     ensure!(whole.omap.len() == 512 && !whole.more);
     let but_one = page_at(on, &object, page("csi.volume.0786", "", 512)).await?;
@@ -104,6 +106,8 @@ pub async fn omap_pages_keep_to_their_prefix(on: &Subject) -> anyhow::Result<()>
     on.write(&object, [WriteStep::OmapSet(all)]).await?;
     let (found, pages) = walk(on, &object, "csi.", 512).await?;
     ensure!(found == wanted && pages == 2);
+    let read = on.cluster.read_omap(&Subject::cx(), &object, "csi.").await;
+    ensure!(read? == wanted);
     let last = page_at(on, &object, page("csi.0689", "csi.", 10)).await?;
     ensure!(last.omap.len() == 10 && !last.more);
     let none = page_at(on, &object, page("", "none.", 10)).await?;
@@ -117,6 +121,8 @@ pub async fn omap_pages_keep_to_their_prefix(on: &Subject) -> anyhow::Result<()>
     let both = on.read(&object, op).await?.omap;
     ensure!(both == entries(&[("csi.0699", "0699"), ("z", "no")]));
     on.write(&object, [WriteStep::Remove]).await?;
+    let gone = on.cluster.read_omap(&Subject::cx(), &object, "").await;
+    fails(gone, NotFound)?;
     Ok(())
 }
 

@@ -124,7 +124,7 @@ pub(crate) fn wait_until(what: &str, question: impl Fn() -> Result<bool>) -> Res
     while !question()? {
         ensure!(
             started.elapsed() < Duration::from_mins(2),
-            "expected within 15 s: {what}"
+            "expected within two minutes: {what}"
         );
         std::thread::sleep(Duration::from_millis(50));
     }

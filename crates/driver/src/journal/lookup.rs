@@ -11,7 +11,7 @@ use crate::ids::Uuid;
 /// Keys of a record per read: all of them, but for those of a group with very many members.
 const RECORD_PAGE: u64 = 512;
 /// Directory entries per read.
-pub(super) const DIRECTORY_PAGE: u64 = 512;
+const DIRECTORY_PAGE: u64 = 512;
 
 /// A directory entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,32 +156,6 @@ impl<K: Kind> Journal<K> {
             prefix: K::DIRECTORY_KEY.to_owned(),
             max: DIRECTORY_PAGE.min(at_most as u64),
         };
-        self.read_directory(cx, page).await
-    }
-
-    /// All entries whose request names begin with `prefix`.
-    ///
-    /// # Errors
-    /// [`Error::Ceph`].
-    pub async fn named_under(&self, cx: &Context, prefix: &str) -> Result<Vec<Entry<K>>, Error> {
-        let mut entries = Vec::new();
-        let mut after = String::new();
-        loop {
-            let page = OmapPage {
-                after,
-                prefix: directory_key::<K>(prefix),
-                max: DIRECTORY_PAGE,
-            };
-            let page = self.read_directory(cx, page).await?;
-            entries.extend(page.entries);
-            match page.next {
-                Some(next) => after = directory_key::<K>(&next),
-                None => return Ok(entries),
-            }
-        }
-    }
-
-    async fn read_directory(&self, cx: &Context, page: OmapPage) -> Result<Page<K>, Error> {
         let object = self.directory();
         let read = ReadOp {
             omap_page: Some(page),
@@ -189,15 +163,9 @@ impl<K: Kind> Journal<K> {
         };
         match self.cluster.read(cx, &object, read).await {
             Ok(answer) => {
-                let parse = |(key, raw): (&String, &Vec<u8>)| {
-                    let entry = Entry::parse(&object, key, raw);
-                    entry
-                        .inspect_err(|error| tracing::warn!("{error}; it is left out"))
-                        .ok()
-                };
                 let last = answer.omap.keys().next_back();
                 Ok(Page {
-                    entries: answer.omap.iter().filter_map(parse).collect(),
+                    entries: entries(&object, &answer.omap),
                     next: last
                         .filter(|_| answer.more)
                         .map(|key| request_name::<K>(key)),
@@ -210,6 +178,30 @@ impl<K: Kind> Journal<K> {
             Err(error) => Err(error.into()),
         }
     }
+
+    /// All entries whose request names begin with `prefix`.
+    ///
+    /// # Errors
+    /// [`Error::Ceph`].
+    pub async fn named_under(&self, cx: &Context, prefix: &str) -> Result<Vec<Entry<K>>, Error> {
+        let (object, prefix) = (self.directory(), directory_key::<K>(prefix));
+        match self.cluster.read_omap(cx, &object, &prefix).await {
+            Ok(found) => Ok(entries(&object, &found)),
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The entries of the directory `object` that can be read.
+fn entries<K: Kind>(object: &Object, found: &BTreeMap<String, Vec<u8>>) -> Vec<Entry<K>> {
+    let parse = |(key, raw): (&String, &Vec<u8>)| {
+        let entry = Entry::parse(object, key, raw);
+        entry
+            .inspect_err(|error| tracing::warn!("{error}; it is left out"))
+            .ok()
+    };
+    found.iter().filter_map(parse).collect()
 }
 
 fn request_name<K: Kind>(key: &str) -> String {

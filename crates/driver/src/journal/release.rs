@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use ceph::{Context, ErrorKind, OmapPage, ReadOp, WriteOp, WriteStep};
+use ceph::{Context, ErrorKind, WriteOp, WriteStep};
 
-use super::lookup::DIRECTORY_PAGE;
 use super::{Entry, Error, Journal, Kind, directory_key, unless_gone};
 use crate::ids::Uuid;
 
@@ -67,30 +66,13 @@ impl<K: Kind> Journal<K> {
     /// # Errors
     /// [`Error::Ceph`].
     pub async fn retired(&self, cx: &Context) -> Result<Vec<Uuid<K>>, Error> {
-        let object = self.directory();
-        let mut uuids = Vec::new();
-        let mut after = String::new();
-        loop {
-            let page = OmapPage {
-                after,
-                prefix: RETIRED.to_owned(),
-                max: DIRECTORY_PAGE,
-            };
-            let read = ReadOp {
-                omap_page: Some(page),
-                ..ReadOp::default()
-            };
-            let answer = match self.cluster.read(cx, &object, read).await {
-                Ok(answer) => answer,
-                Err(error) if error.is_not_found() => return Ok(uuids),
-                Err(error) => return Err(error.into()),
-            };
-            let marks = answer.omap.keys();
-            uuids.extend(marks.filter_map(|mark| Uuid::at_end_of(mark)));
-            match answer.omap.into_keys().next_back() {
-                Some(last) if answer.more => after = last,
-                _ => return Ok(uuids),
-            }
+        match self.cluster.read_omap(cx, &self.directory(), RETIRED).await {
+            Ok(marks) => Ok(marks
+                .keys()
+                .filter_map(|mark| Uuid::at_end_of(mark))
+                .collect()),
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
         }
     }
 
