@@ -123,12 +123,12 @@ pub trait Mounts: Send + Sync + std::fmt::Debug {
     /// mount is dead or hangs, and says how far it had to go. [`Error::InUse`] if a live mount is busy.
     async fn unmount(&self, cx: &Context, target: &Path, users: Users) -> Result<Unmounted, Error>;
 
-    /// Whether the file system at `path` answers. [`Error::Dead`] if its client is gone,
+    /// Whether the file system of `mount` answers. [`Error::Dead`] if its client is gone,
     /// [`Error::Hangs`] if it does not answer.
-    async fn probe(&self, cx: &Context, path: &Path) -> Result<(), Error>;
+    async fn probe(&self, cx: &Context, mount: &Mount) -> Result<(), Error>;
 
-    /// Space and files of the file system at `path`; errors as for [`Mounts::probe`].
-    async fn usage(&self, cx: &Context, path: &Path) -> Result<Usage, Error>;
+    /// Space and files of the file system of `mount`; errors as for [`Mounts::probe`].
+    async fn usage(&self, cx: &Context, mount: &Mount) -> Result<Usage, Error>;
 
     /// How the client of `at` is, found out without asking the mount.
     async fn liveness(&self, cx: &Context, at: &Mount) -> Result<Liveness, Error>;

@@ -279,26 +279,23 @@ impl Mounts for Linux {
             mount,
         };
         let unmounted = unmount::run(cx, target, users, &going).await?;
-        if unmounted == Unmounted::Detached {
-            self.questions.detached(target, &mount.device);
-        }
         for client in clients {
             tokio::spawn(see_off(client.process));
         }
         Ok(unmounted)
     }
 
-    async fn probe(&self, cx: &Context, path: &Path) -> Result<(), Error> {
-        self.questions.probe(cx, path).await
+    async fn probe(&self, cx: &Context, mount: &Mount) -> Result<(), Error> {
+        self.questions.probe(cx, mount).await
     }
 
-    async fn usage(&self, cx: &Context, path: &Path) -> Result<Usage, Error> {
-        self.questions.usage(cx, path).await
+    async fn usage(&self, cx: &Context, mount: &Mount) -> Result<Usage, Error> {
+        self.questions.usage(cx, mount).await
     }
 
     async fn liveness(&self, cx: &Context, at: &Mount) -> Result<Liveness, Error> {
         // A client may have to be looked for by another question about a mount that hangs already.
-        if !at.is_fuse() && self.questions.are_open(&at.mount_point) {
+        if !at.is_fuse() && self.questions.are_open(at) {
             return Ok(Liveness::Unknown);
         }
         let kind = if at.is_fuse() {

@@ -2,12 +2,13 @@
 //!
 //! At most one question per mount is open at a time, whichever it is. Who asks while it is open waits for
 //! its answer, or, with another question, for its end; so a mount that hangs costs one helper thread,
-//! however often the orchestrator asks.
+//! however often the orchestrator asks. What was mounted since in its place is another mount: it is asked, and
+//! what the old one may still answer is nothing to it.
 
 use std::collections::HashMap;
 use std::io;
 use std::mem::MaybeUninit;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -17,14 +18,15 @@ use rustix::io::Errno;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 
-use super::{Error, helper};
+use super::table::MountId;
+use super::{Error, Mount, MountTable, helper};
 
 #[cfg(test)]
 mod tests;
 
-/// The questions to mounted file systems that are open, of whichever kind, by mount point.
+/// The questions to mounted file systems that are open, of whichever kind.
 #[derive(Clone, Debug, Default)]
-pub struct OpenQuestions(Arc<Mutex<HashMap<PathBuf, Open>>>);
+pub struct OpenQuestions(Arc<Mutex<HashMap<MountId, Open>>>);
 
 #[derive(Clone, Debug)]
 struct Open {
@@ -35,12 +37,19 @@ struct Open {
 }
 
 impl OpenQuestions {
-    /// Whether a question about `path` is open.
-    pub(super) fn about(&self, path: &Path) -> bool {
-        self.lock().contains_key(path)
+    /// Whether a question about `mount` is open.
+    pub(super) fn about(&self, mount: &Mount) -> bool {
+        self.lock().contains_key(&mount.identity())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Open>> {
+    /// Whether a question is open about a mount of the superblock `device` that is not in `table` any more.
+    pub(super) fn sleep_in(&self, device: &str, table: &MountTable) -> bool {
+        let open = self.lock();
+        let mut of_device = open.keys().filter(|(_, other)| other == device);
+        of_device.any(|(id, _)| table.of_device(device).all(|mount| mount.id != *id))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<MountId, Open>> {
         lock(&self.0)
     }
 }
@@ -51,7 +60,7 @@ pub(super) struct Probe<T> {
     call: &'static str,
     ask: fn(&Path) -> Result<T, Errno>,
     /// The answers to come. Locked only while `all` is.
-    answers: Arc<Mutex<HashMap<PathBuf, Answer<T>>>>,
+    answers: Arc<Mutex<HashMap<MountId, Answer<T>>>>,
     all: OpenQuestions,
 }
 
@@ -86,14 +95,15 @@ impl<T: Clone + Send + Sync + 'static> Probe<T> {
         self
     }
 
-    /// Asks the file system mounted at `path`.
+    /// Asks the file system of `mount`.
     ///
     /// # Errors
     /// [`Error::Dead`] if its client is gone, [`Error::Hangs`] if there is no answer by the deadline.
-    pub(super) async fn ask(&self, cx: &Context, path: &Path) -> Result<T, Error> {
+    pub(super) async fn ask(&self, cx: &Context, mount: &Mount) -> Result<T, Error> {
+        let path = mount.mount_point.as_path();
         cx.step(self.call, format!("{} `{}`", self.call, path.display()));
         let (open, answer) = loop {
-            match self.question(path)? {
+            match self.question(mount)? {
                 Question::Ours(open, mut answer) => {
                     let answered = answer.wait_for(Option::is_some);
                     let answered = timeout_at(cx.deadline().into(), answered).await;
@@ -119,12 +129,13 @@ impl<T: Clone + Send + Sync + 'static> Probe<T> {
         }
     }
 
-    /// The open question about `path`, or a new one.
-    fn question(&self, path: &Path) -> Result<Question<T>, Error> {
+    /// The open question about `mount`, or a new one.
+    fn question(&self, mount: &Mount) -> Result<Question<T>, Error> {
+        let id = mount.identity();
         let mut all = self.all.lock();
         let mut answers = lock(&self.answers);
-        if let Some(open) = all.get(path).cloned() {
-            let answer = answers.get(path).cloned();
+        if let Some(open) = all.get(&id).cloned() {
+            let answer = answers.get(&id).cloned();
             return Ok(match answer {
                 Some(answer) => Question::Ours(open, answer),
                 None => Question::Others(open),
@@ -132,10 +143,10 @@ impl<T: Clone + Send + Sync + 'static> Probe<T> {
         }
         let (sender, answer) = watch::channel(None);
         let (end, ended) = watch::channel(());
-        let (ask, about) = (self.ask, path.to_owned());
+        let (ask, path, about) = (self.ask, mount.mount_point.clone(), id.clone());
         let (registry, kept) = (self.all.clone(), Arc::clone(&self.answers));
-        helper::start(self.call, path, move || {
-            let value = ask(&about);
+        helper::start(self.call, &mount.mount_point, move || {
+            let value = ask(&path);
             let mut all = registry.lock();
             lock(&kept).remove(&about);
             all.remove(&about);
@@ -147,8 +158,8 @@ impl<T: Clone + Send + Sync + 'static> Probe<T> {
             since: Instant::now(),
             ended,
         };
-        answers.insert(path.to_owned(), answer.clone());
-        all.insert(path.to_owned(), open.clone());
+        answers.insert(id.clone(), answer.clone());
+        all.insert(id, open.clone());
         Ok(Question::Ours(open, answer))
     }
 

@@ -155,7 +155,16 @@ impl MountTable {
     }
 }
 
+/// What tells a mount from others, also from one that was at the same path before: its own id and the device of its
+/// superblock. Both are given again, but hardly ever together, and not while somebody sleeps in the mount.
+pub(super) type MountId = (u64, String);
+
 impl Mount {
+    /// What tells it from others.
+    pub(super) fn identity(&self) -> MountId {
+        (self.id, self.device.clone())
+    }
+
     /// Whether this is a CephFS, mounted by either client.
     pub fn is_cephfs(&self) -> bool {
         self.is_fuse() || self.fs_type == "ceph"

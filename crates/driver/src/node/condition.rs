@@ -47,10 +47,10 @@ impl Node {
         let Some(place) = self.mounts.locate(cx, path).await? else {
             return Ok(None);
         };
-        if !place.mount().is_some_and(mount::Mount::is_cephfs) {
+        let Some(mount) = place.mount().filter(|mount| mount.is_cephfs()) else {
             return Ok(None);
-        }
-        let usage = self.mounts.usage(&cx.at_most(PATIENCE), &place.path).await;
+        };
+        let usage = self.mounts.usage(&cx.at_most(PATIENCE), mount).await;
         Ok(Some(match usage {
             Ok(usage) => {
                 self.sick.recovered(&place.path);

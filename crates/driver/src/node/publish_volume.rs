@@ -116,7 +116,7 @@ async fn make_target(node: &Node, cx: &Context, target: &Path) -> Result<PathBuf
 
 async fn check_alive(node: &Node, cx: &Context, staged: &Mount) -> Result<(), Error> {
     let path = &staged.mount_point;
-    match node.mounts.probe(&cx.at_most(PROBE), path).await {
+    match node.mounts.probe(&cx.at_most(PROBE), staged).await {
         Err(source @ mount::Error::Dead { .. }) => {
             let path = path.clone();
             Err(PathError::StagedDead { path, source }.into())
@@ -177,7 +177,7 @@ async fn settle(node: &Node, cx: &Context, mount: &Mount, flags: MountFlags) -> 
 async fn clear_dead(node: &Node, cx: &Context, mount: &Mount) -> Result<(), Error> {
     let path = &mount.mount_point;
     if mount.is_cephfs() {
-        let probed = node.mounts.probe(&cx.at_most(PROBE), path).await;
+        let probed = node.mounts.probe(&cx.at_most(PROBE), mount).await;
         if matches!(probed, Err(mount::Error::Dead { .. })) {
             tracing::warn!("the mount at `{}` is dead: binding anew", path.display());
             node.mounts.unmount(cx, path, Users::Others).await?;

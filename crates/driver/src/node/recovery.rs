@@ -303,7 +303,7 @@ async fn look(node: &Node, mount: &Mount) -> Look {
         Ok(Liveness::Dead(why)) => Look::Dead { why, certain: true },
         // Shut out by its cluster it runs on. One question at a time is open about a mount that hangs.
         Ok(Liveness::Alive | Liveness::Unknown) if mount.is_fuse() => {
-            match node.mounts.probe(&cx, &mount.mount_point).await {
+            match node.mounts.probe(&cx, mount).await {
                 Err(mount::Error::Dead { source, .. }) => Look::Dead {
                     why: format!("its client was evicted, or ended: {source}"),
                     certain: source.kind() == std::io::ErrorKind::NotConnected,

@@ -155,7 +155,7 @@ async fn already_staged(
     if !mount.is_cephfs() {
         return Err(foreign(describe(mount)));
     }
-    match node.mounts.probe(&cx.at_most(PROBE), path).await {
+    match node.mounts.probe(&cx.at_most(PROBE), mount).await {
         Ok(()) => {}
         Err(mount::Error::Dead { .. }) => {
             tracing::warn!("the mount at `{}` is dead: mounting anew", path.display());

@@ -43,18 +43,17 @@ pub(super) async fn run(
     let table = node.mounts.table(cx).await?;
     let mounts = table.mounts().iter().filter(|mount| mount.is_cephfs());
     // One question for each client, however often its volume is published.
-    let clients: BTreeMap<_, _> = mounts
-        .map(|mount| (&mount.device, &mount.mount_point))
-        .collect();
+    let clients: BTreeMap<_, _> = mounts.map(|mount| (&mount.device, mount)).collect();
     let patience = cx.at_most(PATIENCE);
     let answers = clients
         .values()
-        .map(|path| node.mounts.probe(&patience, path));
+        .map(|mount| node.mounts.probe(&patience, mount));
     let (mut hanging, mut dead) = (Vec::new(), Vec::new());
-    for (path, answer) in clients.values().zip(join_all(answers).await) {
+    for (mount, answer) in clients.values().zip(join_all(answers).await) {
+        let path = || mount.mount_point.display().to_string();
         match answer {
-            Err(mount::Error::Hangs { .. }) => hanging.push(path.display().to_string()),
-            Err(mount::Error::Dead { .. }) => dead.push(path.display().to_string()),
+            Err(mount::Error::Hangs { .. }) => hanging.push(path()),
+            Err(mount::Error::Dead { .. }) => dead.push(path()),
             _ => {}
         }
     }

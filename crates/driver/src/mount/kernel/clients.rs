@@ -14,6 +14,7 @@ use ceph::Context;
 use rustix::io::Errno;
 
 use super::super::probe::{OpenQuestions, Probe};
+use super::super::table::MountId;
 use super::super::{Error, Liveness, Mount, helper};
 
 #[cfg(test)]
@@ -33,7 +34,7 @@ const COMES_BACK: &str = "recover_session=clean";
 pub(super) struct Clients {
     directory: PathBuf,
     /// `None` for those that do not tell.
-    known: Mutex<HashMap<Id, Option<String>>>,
+    known: Mutex<HashMap<MountId, Option<String>>>,
     which: Probe<String>,
 }
 
@@ -47,9 +48,6 @@ enum Told {
     /// It is in a session.
     InSession,
 }
-
-/// Mount ids and device numbers are given again, but hardly ever the same ones together.
-type Id = (u64, String);
 
 impl Clients {
     pub(super) fn new() -> Self {
@@ -75,11 +73,11 @@ impl Clients {
         if mount.super_options.split(',').any(|o| o == COMES_BACK) {
             return Ok(Liveness::Unknown);
         }
-        let id = (mount.id, mount.device.clone());
+        let id = mount.identity();
         let known = self.lock().get(&id).cloned();
         let client = match known {
             Some(client) => client,
-            None => match self.which.ask(cx, &mount.mount_point).await {
+            None => match self.which.ask(cx, mount).await {
                 Err(Error::Dead { .. }) => return Ok(self.of_stranger(self.all(cx, mount).await?)),
                 Err(Error::Hangs { .. }) => return Ok(Liveness::Unknown),
                 answer => {
@@ -95,7 +93,7 @@ impl Clients {
         let mut told = self.told(cx, mount, &client).await?;
         if told == Some(Told::Alone) {
             // For what it makes the client find out.
-            drop(self.which.ask(cx, &mount.mount_point).await);
+            drop(self.which.ask(cx, mount).await);
             told = self.told(cx, mount, &client).await?;
         }
         Ok(match told {
@@ -144,7 +142,7 @@ impl Clients {
         helper::run(cx, LOOK, &mount.mount_point, list).await
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Id, Option<String>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<MountId, Option<String>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -31,11 +31,11 @@ impl Look for Going<'_> {
             return Ok(State::Gone);
         }
         // A client can hang for some questions, and answer others from what it knows.
-        if linux.questions.sleep_in(&mount.device) {
+        if linux.questions.sleep_in(&mount.device, &table) {
             return Ok(State::Hangs);
         }
         // A question that is still open counts: it keeps the mount busy, and nobody else may.
-        let probed = linux.probe(&cx.at_most(PROBE), &mount.mount_point).await;
+        let probed = linux.probe(&cx.at_most(PROBE), mount).await;
         Ok(State::of(&probed))
     }
 

@@ -141,7 +141,7 @@ impl Mounter for Silent {
     }
 
     async fn liveness(&self, cx: &Context, at: &Mount) -> Result<Liveness, Error> {
-        self.0.ask(cx, &at.mount_point).await?;
+        self.0.ask(cx, at).await?;
         Ok(Liveness::Alive)
     }
 
@@ -163,15 +163,23 @@ async fn a_mount_whose_client_is_being_looked_for_is_asked_nothing_else() {
     let line = format!("37 29 0:33 / {} rw - ceph m:/v rw,name=u\n", path.display());
     let table = MountTable::parse(line.as_bytes()).unwrap();
     let mount = table.at(&path).unwrap();
+    let cx = || Context::with_timeout(Duration::from_secs(30));
     let soon = || Context::with_timeout(Duration::from_millis(200));
     linux.liveness(&soon(), mount).await.unwrap_err();
 
     let hangs = |error| matches!(error, Error::Hangs { call: "ask", .. });
-    assert!(hangs(linux.usage(&soon(), &path).await.unwrap_err()));
-    assert!(hangs(linux.probe(&soon(), &path).await.unwrap_err()));
+    assert!(hangs(linux.usage(&soon(), mount).await.unwrap_err()));
+    assert!(hangs(linux.probe(&soon(), mount).await.unwrap_err()));
     let liveness = linux.liveness(&soon(), mount).await.unwrap();
     assert_eq!(liveness, Liveness::Unknown);
-    // What hangs in it counts once it is detached.
-    linux.questions.detached(&path, &mount.device);
-    assert!(linux.questions.sleep_in(&mount.device));
+    // What hangs in it counts once it is detached, by whomever.
+    assert!(!linux.questions.sleep_in(&mount.device, &table));
+    let line = line.replace("37 29 0:33", "38 29 0:34");
+    let table = MountTable::parse(line.as_bytes()).unwrap();
+    assert!(linux.questions.sleep_in(&mount.device, &table));
+    let other = table.at(&path).unwrap();
+    assert!(!linux.questions.sleep_in(&other.device, &table));
+    // The one that is there now is asked.
+    linux.usage(&cx(), other).await.unwrap();
+    linux.probe(&cx(), other).await.unwrap();
 }

@@ -196,8 +196,8 @@ impl Mounts for Memory {
         .await
     }
 
-    async fn probe(&self, _cx: &Context, path: &Path) -> Result<(), Error> {
-        let path = path.to_owned();
+    async fn probe(&self, _cx: &Context, mount: &Mount) -> Result<(), Error> {
+        let path = mount.mount_point.clone();
         match self.lock().health_at(&path)? {
             Health::Well => Ok(()),
             health @ (Health::Dead | Health::Evicted) => {
@@ -214,8 +214,8 @@ impl Mounts for Memory {
         }
     }
 
-    async fn usage(&self, cx: &Context, path: &Path) -> Result<Usage, Error> {
-        self.probe(cx, path).await?;
+    async fn usage(&self, cx: &Context, mount: &Mount) -> Result<Usage, Error> {
+        self.probe(cx, mount).await?;
         Ok(Usage {
             total_bytes: 1 << 30,
             used_bytes: 4096,

@@ -37,7 +37,10 @@ async fn mounts_behave_as_the_kernel_s() {
     );
 
     memory.set_health("/target", Health::Dead);
-    let error = memory.usage(&cx, stage).await.unwrap_err();
+    let error = memory
+        .usage(&cx, table.at(stage).unwrap())
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Dead { .. }), "{error:?}");
 
     memory.remove_dir(&cx, target).await.unwrap_err();
