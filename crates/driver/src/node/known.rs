@@ -6,8 +6,15 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::mount::Fallback;
+
+/// How long a failure counts that is not repeated. The kubelet tries again at least every two minutes, and when it
+/// has given up it tells nobody: it unstages only what it may have staged.
+const FAILURE_KEPT: Duration = Duration::from_mins(10);
 
 /// By volume id.
 #[derive(Debug, Default)]
@@ -18,8 +25,8 @@ pub(super) struct Known(Mutex<HashMap<String, State>>);
 pub(super) enum State {
     /// It is mounted here, perhaps by another client than it asks for.
     Staged(PathBuf, Option<Fallback>),
-    /// It could not be mounted, for this reason.
-    Failed(String),
+    /// It could not be mounted, for this reason, at this time.
+    Failed(String, Instant),
 }
 
 impl Known {
@@ -49,12 +56,13 @@ impl Known {
             |wanted: fn(&State) -> bool| known.values().filter(|state| wanted(state)).count();
         (
             count(|state| matches!(state, State::Staged(_, Some(_)))),
-            count(|state| matches!(state, State::Failed(_))),
+            count(|state| matches!(state, State::Failed(..))),
         )
     }
 
     pub(super) fn failed(&self, volume: &str, why: String) {
-        self.lock().insert(volume.to_owned(), State::Failed(why));
+        let state = State::Failed(why, Instant::now());
+        self.lock().insert(volume.to_owned(), state);
     }
 
     pub(super) fn forget(&self, volume: &str) {
@@ -62,6 +70,31 @@ impl Known {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, State>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, state| match state {
+            State::Staged(..) => true,
+            State::Failed(_, at) => at.elapsed() < FAILURE_KEPT,
+        });
+        known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_that_is_not_repeated_is_forgotten() {
+        let known = Known::default();
+        known.staged("well", Path::new("/staging"), None);
+        for _ in 0..3 {
+            known.failed("tried", "no".to_owned());
+            tokio::time::advance(Duration::from_secs(599)).await;
+            assert_eq!(known.counts(), (0, 1));
+        }
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(known.counts(), (0, 0));
+        assert_eq!(known.get("tried"), None);
+        assert!(known.get("well").is_some());
     }
 }

@@ -78,7 +78,7 @@ impl Recovery {
     /// The volume has been mounted at the staging path.
     pub(super) fn staged(&self, volume: &str, staging: &Path, fs: &mount::CephFs, device: &str) {
         // Of a mount before this one: an unstage can come between a look and what was heard.
-        self.suspects().remove(volume);
+        self.succeeded(volume);
         let known = self.records.get(volume);
         let known = known.filter(|known| known.staging == staging);
         let (devices, owed) = known.map_or_else(Default::default, |old| (old.devices, old.owed));

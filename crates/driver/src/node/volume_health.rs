@@ -35,7 +35,7 @@ pub(super) async fn run(
     let mut ailments: Vec<Ailment> = Vec::new();
     match known {
         Some(State::Staged(staging, _)) => paths.push(staging),
-        Some(State::Failed(message)) => ailments.push(Ailment {
+        Some(State::Failed(message, _)) => ailments.push(Ailment {
             status: VolumeHealthErrorType::Inaccessible,
             reason: STAGE_FAILED,
             message,

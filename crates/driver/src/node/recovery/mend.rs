@@ -29,10 +29,13 @@ pub(super) async fn mend(
     need: &Need,
 ) -> Result<Mended, String> {
     let volume = record.volume.clone();
-    tracing::warn!("volume `{volume}` is mounted anew: {}", need.why);
     let key = Key::StagedVolume(volume.clone());
     let (inner, id, believed) = (Arc::clone(node), volume.clone(), need.dead);
-    let run = move |cx, held| async move { mend_held(&inner, &cx, &held, &id, believed).await };
+    let why = need.why.clone();
+    let run = move |cx, held| async move {
+        tracing::warn!("volume `{id}` is mounted anew: {why}");
+        mend_held(&inner, &cx, &held, &id, believed).await
+    };
     let mended = frame.background("Recovery", &volume, key, MEND, run).await;
     match mended {
         Ok(Mended::Completely) => {
@@ -42,6 +45,8 @@ pub(super) async fn mend(
         }
         // Somebody else is at a target; another round follows.
         Ok(Mended::InPart) => Ok(Mended::InPart),
+        // Or at the volume: a request may take as long as it likes, and mounts it itself.
+        Err(error) if matches!(*error, Error::Busy(_)) => Ok(Mended::InPart),
         Err(error) => {
             node.recovery.failed(&volume);
             let error = crate::status::of(&error);

@@ -1,11 +1,12 @@
 //! Volumes whose clients die are mounted again, whatever happens meanwhile.
 
-use ceph::fault::Fault;
+use ceph::fault::{Fault, Pause};
 
 use super::super::recovery::{round, takeover};
 use super::*;
 use crate::mount::Mounts as _;
 use crate::mount::memory::Health;
+use crate::operations::Key;
 use crate::rpc::{Frame, Limits};
 
 fn frame() -> Arc<Frame> {
@@ -158,6 +159,52 @@ async fn a_snapshot_is_shown_again() {
             .unwrap()
             .abnormal
     );
+}
+
+#[tokio::test]
+async fn a_volume_that_somebody_is_at_has_not_failed() {
+    let lab = in_use().await;
+    lab.mounts.set_health(STAGING, Health::Dead);
+    let frame = frame();
+    let pause = Pause::new();
+    let (held, key) = (pause.clone(), Key::StagedVolume(volume_id()));
+    let request = frame.background(
+        "Test",
+        "v",
+        key,
+        Duration::from_mins(1),
+        |_, _| async move {
+            held.reached().await;
+            Ok(())
+        },
+    );
+    let look = async {
+        round(&lab.node, &frame).await;
+        assert!(!lab.is_well().await);
+        assert_eq!(lab.node.recovery.states().failed, 0);
+        pause.end();
+    };
+    let (ended, ()) = tokio::join!(biased; request, look);
+    ended.unwrap();
+    round(&lab.node, &frame).await;
+    assert!(lab.is_well().await);
+}
+
+#[tokio::test]
+async fn a_volume_that_is_staged_has_not_failed_any_more() {
+    let mut lab = in_use().await;
+    let faults = Faults::new();
+    faults.always(|call| call.what.starts_with("mount "), Fault::TimeOut);
+    lab.restart(faults.clone());
+    lab.mounts.set_health(STAGING, Health::Dead);
+    lab.round().await;
+    assert_eq!(lab.node.recovery.states().failed, 1);
+    faults.clear();
+    lab.stage(&stage_request()).await.unwrap();
+    assert_eq!(lab.node.recovery.states().failed, 0);
+    // Its targets do not wait for the end of a pause either.
+    lab.round().await;
+    assert!(lab.is_well().await);
 }
 
 #[tokio::test]
