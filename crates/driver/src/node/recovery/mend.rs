@@ -107,25 +107,24 @@ async fn mend_held(
     }
     record.owed.dedup_by(|one, other| one.at == other.at);
     node.recovery.records.put(record.clone());
-    let mut owed = Vec::new();
-    for target in &record.owed {
-        if !give(node, cx, held, &record, target).await? {
-            owed.push(target.clone());
-        }
-    }
-    record.owed = owed;
+    let mut failed = give_all(node, cx, held, &mut record).await.err();
     let old = record.old().to_vec();
-    if node.recovery.heal_running_pods && !old.is_empty() {
-        node.mounts.replace_elsewhere(cx, &old, fresh).await?;
+    if node.recovery.heal_running_pods
+        && !old.is_empty()
+        && let Err(error) = node.mounts.replace_elsewhere(cx, &old, fresh).await
+    {
+        failed = failed.or(Some(error.into()));
     }
-    let mended = if record.owed.is_empty() {
-        record.devices.retain(|device| *device == fresh.device);
-        Mended::Completely
-    } else {
-        Mended::InPart
+    let mended = match failed {
+        Some(error) => Err(error),
+        None if record.owed.is_empty() => {
+            record.devices.retain(|device| *device == fresh.device);
+            Ok(Mended::Completely)
+        }
+        None => Ok(Mended::InPart),
     };
     node.recovery.records.put(record);
-    Ok(mended)
+    mended
 }
 
 /// Whether there is nothing at the staging path that would be of use.
@@ -147,6 +146,26 @@ async fn is_dead(
         },
         _ => true,
     })
+}
+
+/// Gives all targets what they are owed, and keeps in mind which have not got it. The first error, if there is one:
+/// a target that fails keeps no other from its mount.
+async fn give_all(
+    node: &Node,
+    cx: &Context,
+    held: &Held,
+    record: &mut Record,
+) -> Result<(), Error> {
+    let (mut owed, mut outcome) = (Vec::new(), Ok(()));
+    for target in &record.owed {
+        let given = give(node, cx, held, record, target).await;
+        if !matches!(given, Ok(true)) {
+            owed.push(target.clone());
+        }
+        outcome = outcome.and(given.map(drop));
+    }
+    record.owed = owed;
+    outcome
 }
 
 /// Gives a target the mount that it is owed; `false` if a request is at that target.

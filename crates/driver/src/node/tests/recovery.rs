@@ -208,6 +208,27 @@ async fn a_volume_that_is_staged_has_not_failed_any_more() {
 }
 
 #[tokio::test]
+async fn a_target_that_fails_keeps_no_other_from_its_mount() {
+    let mut lab = in_use().await;
+    lab.heal_running_pods = true;
+    let faults = Faults::new();
+    let bind = format!("bind to `{TARGET}`");
+    faults.always(move |call| call.what == bind, Fault::TimeOut);
+    lab.restart(faults.clone());
+    lab.mounts.set_health(STAGING, Health::Dead);
+    lab.round().await;
+    let stats = lab.stats(OTHER_TARGET).await.unwrap();
+    assert!(!stats.volume_condition.unwrap().abnormal);
+    assert_eq!(lab.mounts.elsewhere(), [Health::Well]);
+    assert_eq!(lab.node.recovery.states().failed, 1);
+
+    // It is still owed its own, also to the next process.
+    lab.restart(Faults::new());
+    lab.round().await;
+    assert!(lab.is_well().await, "{:?}", lab.mounts.mounted());
+}
+
+#[tokio::test]
 #[expect(
     clippy::print_stdout,
     reason = "the figure is part of what the test suite reports"
