@@ -54,7 +54,7 @@ pub use liveness::Liveness;
 pub use mounter::{Fallback, Mounter, MounterKind, UnknownMounter};
 pub use net_namespace::NetNamespaceError;
 pub use options::{Access, MountFlags, MountOptions, OptionSources};
-pub use place::Place;
+pub use place::{Place, There};
 pub use snapshot::{Snapshot, SnapshotName};
 pub use stats::Usage;
 pub use table::{Mount, MountTable, ParseError};

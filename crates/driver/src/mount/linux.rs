@@ -22,8 +22,8 @@ use super::role::OwnProgram;
 use super::snapshot::NotFound;
 use super::{
     CephFs, Error, Liveness, Mount, MountFlags, MountTable, Mounted, Mounter, MounterKind, Mounts,
-    Place, Serving, Snapshot, Unmounted, Usage, Users, group, helper, mounter, net_namespace, path,
-    unmount,
+    Place, Serving, Snapshot, There, Unmounted, Usage, Users, group, helper, mounter,
+    net_namespace, path, unmount,
 };
 
 #[cfg(test)]
@@ -126,8 +126,8 @@ impl Mounts for Linux {
                 Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
                 Err(error) => return Err(error),
             }
-            let path = path::canonical(path)?.filter(|path| is_dir(path).unwrap_or(false));
-            Ok(path)
+            let is_dir = |path: &PathBuf| matches!(look_at(path), Ok(There::Directory));
+            Ok(path::canonical(path)?.filter(is_dir))
         });
         let no_directory = || Error::NoDirectory {
             path: path.to_owned(),
@@ -351,23 +351,20 @@ fn look_up(path: &Path) -> Result<Option<Place>, Error> {
         return Ok(None);
     };
     let table = MountTable::read()?;
-    let is_dir = match table.at(&path) {
-        Some(_) => None,
-        None => Some(is_dir(&path).map_err(failed)?),
+    let there = match table.at(&path) {
+        Some(_) => There::Mount,
+        None => look_at(&path).map_err(failed)?,
     };
-    Ok(Some(Place {
-        path,
-        table,
-        is_dir,
-    }))
+    Ok(Some(Place { path, table, there }))
 }
 
-/// Whether a directory, and not a link to one, is there.
-fn is_dir(path: &Path) -> io::Result<bool> {
+/// What is at a path at which nothing is mounted.
+fn look_at(path: &Path) -> io::Result<There> {
     match std::fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(metadata.is_dir()),
+        Ok(metadata) if metadata.is_dir() => Ok(There::Directory),
+        Ok(_) => Ok(There::Other),
         Err(error) => match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(false),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(There::Nothing),
             _ => Err(error),
         },
     }

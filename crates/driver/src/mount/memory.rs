@@ -18,6 +18,9 @@ mod calls;
 #[cfg(test)]
 mod tests;
 
+/// The device of the node's own disk.
+const DISK: &str = "254:0";
+
 /// A node's mounts and directories in memory.
 #[derive(Debug)]
 pub struct Memory {
@@ -33,8 +36,8 @@ struct State {
     mounts: Vec<Mount>,
     /// By device.
     clients: BTreeMap<String, Client>,
-    /// Directories in file systems that show a snapshot, from the roots of their mounts.
-    snapshots: BTreeSet<PathBuf>,
+    /// Directories in every CephFS, from the root of its mount.
+    contents: BTreeSet<PathBuf>,
     /// Groups that directories were given to, by device.
     groups: BTreeMap<String, u32>,
     /// Mounts that a running container has copies of, from its own root.
@@ -65,12 +68,13 @@ pub enum Health {
 }
 
 impl Memory {
-    /// A node with the root directory only.
+    /// A node with the root directory only, on its own disk.
     pub fn new(faults: Faults) -> Self {
-        let state = State {
+        let mut state = State {
             directories: BTreeSet::from([PathBuf::from("/")]),
             ..State::default()
         };
+        state.push(Path::new("/"), DISK, "ext4", MountFlags::NONE);
         Self {
             state: Arc::new(Mutex::new(state)),
             faults,
@@ -97,9 +101,14 @@ impl Memory {
         self.lock().files.insert(path.into());
     }
 
-    /// Puts a snapshot into every CephFS that is mounted: at `root`, from the root of the mount.
-    pub fn add_snapshot(&self, root: &str) {
-        self.lock().snapshots.insert(root.into());
+    /// Puts a directory, or a snapshot, into every CephFS: at `root`, from the root of its mount.
+    pub fn add_content(&self, root: &str) {
+        self.lock().contents.insert(root.into());
+    }
+
+    /// Takes a directory out of every CephFS.
+    pub fn remove_content(&self, root: &str) {
+        self.lock().contents.remove(Path::new(root));
     }
 
     /// Mounts something that is no CephFS.
@@ -152,7 +161,11 @@ impl Memory {
     /// `(ro)` after those that are read-only.
     pub fn mounted(&self) -> Vec<String> {
         let state = self.lock();
-        let mounts = state.mounts.iter().map(|mount| {
+        let mounts = state
+            .mounts
+            .iter()
+            .filter(|mount| mount.device != DISK || mount.parent != 0);
+        let mounts = mounts.map(|mount| {
             let root = match mount.root.to_str() {
                 Some("/") | None => String::new(),
                 Some(root) => format!(" = {root}"),
@@ -234,6 +247,20 @@ impl State {
             read_only_superblock: false,
             super_options: String::new(),
         });
+    }
+
+    /// The mount that `path` is on, and the directory of it that is there; `None` if there is none.
+    fn resolve(&self, path: &Path) -> Option<(Mount, PathBuf)> {
+        let table = MountTable::new(self.mounts.clone());
+        let mount = table.containing(path)?.clone();
+        let below = path.strip_prefix(&mount.mount_point).ok()?;
+        let root: PathBuf = mount.root.join(below).components().collect();
+        let is_there = below.as_os_str().is_empty()
+            || match mount.device.as_str() {
+                DISK => self.directories.contains(&root),
+                _ => self.contents.contains(&root),
+            };
+        is_there.then_some((mount, root))
     }
 
     fn at(&mut self, path: &Path) -> Option<&mut Mount> {

@@ -13,8 +13,10 @@ pub(super) fn canonical(path: &Path) -> io::Result<Option<PathBuf>> {
     };
     match parent.canonicalize() {
         Ok(parent) => Ok(Some(parent.join(name))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
+            _ => Err(error),
+        },
     }
 }
 
@@ -55,7 +57,11 @@ mod tests {
     #[test]
     fn nothing_is_below_an_absent_directory() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(canonical(&dir.path().join("absent/mount")).unwrap(), None);
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        for parent in ["absent", "file/below"] {
+            let path = dir.path().join(parent).join("mount");
+            assert_eq!(canonical(&path).unwrap(), None, "{parent}");
+        }
         assert!(canonical(Path::new("/")).unwrap().is_some());
     }
 }

@@ -11,9 +11,21 @@ pub struct Place {
     pub path: PathBuf,
     /// What is mounted on this node.
     pub table: MountTable,
-    /// Whether a directory, and not a link to one, is there. `None` if something is mounted right there, which
-    /// is not looked at.
-    pub is_dir: Option<bool>,
+    /// What is right there.
+    pub there: There,
+}
+
+/// What a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum There {
+    /// A mount, which is not looked at.
+    Mount,
+    /// A directory.
+    Directory,
+    /// A file, or a link, whatever that leads to.
+    Other,
+    /// Nothing.
+    Nothing,
 }
 
 impl Place {

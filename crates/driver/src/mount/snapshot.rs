@@ -72,9 +72,6 @@ impl Snapshot {
 
     /// Whether a mount of the directory `root`, from the root of the mounted CephFS, shows this snapshot.
     pub fn is_at(&self, root: &Path) -> bool {
-        // What the kernel appends once its name cache has lost a directory that is mounted.
-        let root = root.to_string_lossy();
-        let root = Path::new(root.strip_suffix("//deleted").unwrap_or(&root));
         let parts: Vec<_> = root
             .components()
             .skip(1)

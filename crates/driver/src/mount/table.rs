@@ -18,6 +18,10 @@ mod tests;
 /// The mount table of this process.
 const MOUNTINFO: &str = "/proc/self/mountinfo";
 
+/// What the kernel appends to the root of a mount once its name cache has lost that directory, which may be there all the
+/// same. No path has two slashes in it.
+const DELETED: &[u8] = b"//deleted";
+
 /// What the step is called.
 const READ: &str = "read";
 
@@ -196,7 +200,8 @@ impl Mount {
         let id = number(next("mount id")?).ok_or("mount id")?;
         let parent = number(next("parent id")?).ok_or("parent id")?;
         let device = text(next("device")?);
-        let root = unescape(next("root")?);
+        let root = next("root")?;
+        let root = unescape(root.strip_suffix(DELETED).unwrap_or(root));
         let mount_point = unescape(next("mount point")?);
         let options = text(next("options")?);
         // Any number of optional fields (`shared:1`, ...) ends with a lone hyphen.

@@ -28,7 +28,7 @@ use csi_proto::v1::{NodeStageVolumeRequest, NodeStageVolumeResponse};
 use super::place::describe;
 use super::{Node, PathError, recovery, source};
 use crate::error::Error;
-use crate::mount::{self, Access, CephFs, Fallback, Mount, Mounted, Place, Snapshot};
+use crate::mount::{self, Access, CephFs, Fallback, Mount, Mounted, Place, Snapshot, There};
 use crate::request::{self, StageVolume};
 
 /// How long a mount that is there already may take to answer.
@@ -134,7 +134,7 @@ async fn staging_place(node: &Node, cx: &Context, staging: &Path) -> Result<Plac
     };
     let located = node.mounts.locate(cx, staging).await?;
     let place = located.ok_or_else(no_directory)?;
-    if place.is_dir == Some(false) {
+    if matches!(place.there, There::Other | There::Nothing) {
         return Err(no_directory().into());
     }
     Ok(place)

@@ -75,7 +75,7 @@ impl Lab {
         let mounts = Arc::new(Memory::new(Faults::new()));
         mounts.add_dir(STAGING);
         mounts.add_dir("/pods/a/volumes/csi/pv");
-        mounts.add_snapshot(SNAPSHOT);
+        mounts.add_content(SNAPSHOT);
         let records = Records::in_memory();
         let node = node(&config, &cluster, &mounts, Settings::default());
         let recovery = Recovery::new(records.clone(), false);

@@ -8,8 +8,8 @@ use secrecy::SecretString;
 
 use super::super::command::{self, Program};
 use super::super::role::{self, OwnProgram, Replace};
-use super::super::{Error, Mount, namespaces};
-use super::call;
+use super::super::{Error, Mount, There, helper, namespaces};
+use super::{LOOK_UP, call, look_up};
 
 /// How long replacing one mount in another namespace may take.
 const REPLACE: Duration = Duration::from_secs(5);
@@ -29,6 +29,16 @@ pub(super) async fn replace(
         let Some(source) = fresh.counterpart(&place.mount) else {
             continue;
         };
+        let path = source.clone();
+        let shown = helper::run(cx, LOOK_UP, &source, move || look_up(&path)).await??;
+        if shown.is_none_or(|place| place.there == There::Nothing) {
+            tracing::warn!(
+                "`{}` of process {} shows a directory that the volume does not have any more, and stays dead",
+                place.mount.mount_point.display(),
+                place.process
+            );
+            continue;
+        }
         let replace = Replace {
             process: place.process,
             source,

@@ -27,7 +27,7 @@ async fn directories_are_made_with_their_parents_and_for_the_group() {
         .mode();
     assert_eq!(mode & 0o777, DIRECTORY_MODE);
     let place = linux.locate(&cx, &target).await.unwrap().unwrap();
-    assert_eq!(place.is_dir, Some(true));
+    assert_eq!(place.there, There::Directory);
 }
 
 #[tokio::test]
@@ -42,9 +42,14 @@ async fn what_is_no_directory_is_refused() {
             "{name}: {made:?}"
         );
     }
-    for name in ["file", "link", "absent", "file/below"] {
+    for (name, there) in [
+        ("file", There::Other),
+        ("link", There::Other),
+        ("absent", There::Nothing),
+        ("file/below", There::Nothing),
+    ] {
         let place = linux.locate(&cx, &path.join(name)).await.unwrap().unwrap();
-        assert_eq!(place.is_dir, Some(false), "{name}");
+        assert_eq!(place.there, there, "{name}");
     }
 }
 

@@ -9,7 +9,7 @@ use ceph::Context;
 
 use super::super::{
     Access, CephFs, Error, Liveness, Mount, MountFlags, MountTable, Mounted, Mounts, Place,
-    Serving, Snapshot, Unmounted, Usage, Users,
+    Serving, Snapshot, There, Unmounted, Usage, Users,
 };
 use super::{Client, Health, Memory, failed};
 
@@ -20,14 +20,19 @@ impl Mounts for Memory {
         let parent = path.parent().unwrap_or(path);
         let place = || {
             let table = MountTable::new(state.mounts.clone());
-            let is_bare = table.at(path).is_none();
-            Place {
-                path: path.to_owned(),
-                table,
-                is_dir: is_bare.then(|| state.directories.contains(path)),
-            }
+            let there = if table.at(path).is_some() {
+                There::Mount
+            } else if state.resolve(path).is_some() {
+                There::Directory
+            } else if state.files.contains(path) {
+                There::Other
+            } else {
+                There::Nothing
+            };
+            let path = path.to_owned();
+            Place { path, table, there }
         };
-        Ok(state.directories.contains(parent).then(place))
+        Ok(state.resolve(parent).is_some().then(place))
     }
 
     async fn table(&self, _cx: &Context) -> Result<MountTable, Error> {
@@ -131,7 +136,7 @@ impl Mounts for Memory {
         snapshot: &Snapshot,
     ) -> Result<PathBuf, Error> {
         self.step(cx, "find a snapshot in", at, |state| {
-            let found = state.snapshots.iter().find(|root| snapshot.is_at(root));
+            let found = state.contents.iter().find(|root| snapshot.is_at(root));
             let root = found.and_then(|root| root.strip_prefix("/").ok());
             root.map(|root| at.join(root))
                 .ok_or_else(|| Error::NoSnapshot {
@@ -143,18 +148,10 @@ impl Mounts for Memory {
 
     async fn bind(&self, cx: &Context, source: &Path, target: &Path) -> Result<(), Error> {
         self.step(cx, "bind to", target, |state| {
-            let table = MountTable::new(state.mounts.clone());
-            let Some(mount) = table.containing(source) else {
-                return Err(failed("bind", target, "nothing is mounted at the source"));
-            };
-            let below = source.strip_prefix(&mount.mount_point).unwrap_or(source);
-            let root = match below.to_str() {
-                Some("") => mount.root.clone(),
-                _ => mount.root.join(below),
-            };
-            if !state.directories.contains(target) {
-                return Err(failed("bind", target, "no such file or directory"));
-            }
+            // Whatever is there, be it the bare directory that something was mounted on.
+            let absent = || failed("bind", target, "no such file or directory");
+            let (mount, root) = state.resolve(source).ok_or_else(absent)?;
+            state.resolve(target).ok_or_else(absent)?;
             state.push_root(target, &root, &mount.device, &mount.fs_type, mount.flags);
             Ok(())
         })

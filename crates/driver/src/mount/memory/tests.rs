@@ -29,6 +29,10 @@ async fn mounts_behave_as_the_kernel_s() {
     memory.mount(&cx, &fs(), stage).await.unwrap();
     memory.bind(&cx, stage, target).await.unwrap_err();
     memory.create_dir(&cx, target).await.unwrap();
+    memory
+        .bind(&cx, &stage.join("absent"), target)
+        .await
+        .unwrap_err();
     memory.bind(&cx, stage, target).await.unwrap();
     let table = memory.table(&cx).await.unwrap();
     assert_eq!(

@@ -185,3 +185,30 @@ fn ids_that_occur_twice_do_not_lead_astray() {
     let found = table.containing(Path::new("/stage/file")).unwrap();
     assert_eq!(found.mount_point, Path::new("/stage"));
 }
+
+#[test]
+fn a_directory_that_the_kernel_has_lost_from_sight_is_the_same() {
+    let staged = |root: &str| format!("42 27 0:39 {root} /stage rw - fuse.ceph-fuse ceph-fuse rw");
+    let target = |root: &str| format!("43 27 0:38 {root} /target rw - fuse.ceph-fuse ceph-fuse rw");
+    for (root, other, shown) in [
+        ("/", "/sub", "/stage/sub"),
+        ("/", "/sub//deleted", "/stage/sub"),
+        ("/.snap/s/data", "/.snap/s/data//deleted", "/stage"),
+        ("/.snap/s/data//deleted", "/.snap/s/data", "/stage"),
+        (
+            "/.snap/s/data//deleted",
+            "/.snap/s/data/sub//deleted",
+            "/stage/sub",
+        ),
+    ] {
+        let table = table(&format!("{}\n{}\n", staged(root), target(other)));
+        let [staged, target] = table.mounts() else {
+            panic!("{table:?}")
+        };
+        assert_eq!(
+            staged.counterpart(target),
+            Some(shown.into()),
+            "{root} {other}"
+        );
+    }
+}

@@ -11,7 +11,7 @@ use super::super::{Node, PathError, stage_volume};
 use super::record::{Owed, Record};
 use super::{Look, Need, look, with};
 use crate::error::Error;
-use crate::mount::{Mount, MountFlags, MountTable, Users};
+use crate::mount::{Mount, MountFlags, MountTable, There, Users};
 use crate::operations::{Held, Key};
 use crate::rpc::Frame;
 
@@ -185,6 +185,15 @@ async fn give(
     if !known.is_some_and(|known| known.owed.contains(owed)) {
         return Ok(true); // unpublished meanwhile
     }
+    // A target is not bared for what cannot be shown.
+    let source = node.mounts.locate(cx, &owed.source).await?;
+    if source.is_none_or(|place| place.there == There::Nothing) {
+        tracing::warn!(
+            "`{}` shows a directory that the volume does not have any more, and stays dead",
+            target.display()
+        );
+        return Ok(true);
+    }
     node.unmount_while(cx, target, |mount| record.is_old(mount))
         .await?;
     let table = node.mounts.table(cx).await?;
@@ -193,7 +202,7 @@ async fn give(
     {
         // A driver that is no more had unmounted it, and another one has removed it.
         let place = node.mounts.locate(cx, target).await?;
-        let is_gone = place.is_none_or(|place| place.is_dir == Some(false));
+        let is_gone = place.is_none_or(|place| place.there == There::Nothing);
         return if is_gone { Ok(true) } else { Err(error.into()) };
     }
     let table = node.mounts.table(cx).await?;

@@ -207,6 +207,47 @@ async fn a_volume_that_is_staged_has_not_failed_any_more() {
     assert!(lab.is_well().await);
 }
 
+/// As the kubelet binds a `subPath`.
+#[tokio::test]
+async fn a_directory_of_a_volume_is_shown_again_and_one_that_is_gone_holds_nobody_up() {
+    const PARTS: [&str; 2] = [
+        "/pods/a/volume-subpaths/pv/c/0",
+        "/pods/a/volume-subpaths/pv/c/1",
+    ];
+    let mut lab = in_use().await;
+    lab.heal_running_pods = true;
+    lab.restart(Faults::new());
+    for (name, at) in ["kept", "removed"].into_iter().zip(PARTS) {
+        lab.mounts.add_content(&format!("/{name}"));
+        lab.mounts.add_dir(at);
+        let source = format!("{STAGING}/{name}");
+        let (cx, source) = (cx(), source.as_ref());
+        let bound = lab.mounts.bind(&cx, source, at.as_ref());
+        bound.await.unwrap();
+    }
+    let mut before = lab.mounts.mounted();
+    lab.mounts.remove_content("/removed");
+    lab.mounts.set_health(STAGING, Health::Dead);
+    lab.round().await;
+    assert!(lab.is_well().await);
+    let [kept, removed] = PARTS.map(|at| lab.stats(at));
+    assert!(!kept.await.unwrap().volume_condition.unwrap().abnormal);
+    let removed = removed.await.unwrap().volume_condition.unwrap();
+    assert!(removed.abnormal, "it shows what it showed");
+    let states = lab.node.recovery.states();
+    assert_eq!(
+        (states.mounted, states.recovering, states.failed),
+        (1, 0, 0)
+    );
+    let mut mounted = lab.mounts.mounted();
+    before.sort();
+    mounted.sort();
+    assert_eq!(mounted, before);
+    let steps = lab.mounts.mounted();
+    lab.round().await;
+    assert_eq!(lab.mounts.mounted(), steps, "nothing is left to do");
+}
+
 #[tokio::test]
 async fn a_target_that_fails_keeps_no_other_from_its_mount() {
     let mut lab = in_use().await;

@@ -118,7 +118,7 @@ async fn a_static_volume_can_show_a_snapshot() {
     let lab = Lab::new();
     let before = lab.mounts.remains();
     let root = "/.snap/_csi-snap-1_1099511627776";
-    lab.mounts.add_snapshot(root);
+    lab.mounts.add_content(root);
     let mut request = snapshot_request();
     request.volume_id = "my-handle".to_owned();
     request.volume_context = map([
