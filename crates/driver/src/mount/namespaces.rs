@@ -1,7 +1,8 @@
 //! Mounts in the mount namespaces of other processes: those of running containers.
 //!
-//! A container has copies of the mounts that it was started with. What is mounted anew at a pod's
-//! directory reaches the copies of those containers alone that asked for it (`mountPropagation`).
+//! A container has copies of the mounts that it was started with. When the dead one is unmounted at the pod's
+//! directory and a new one is bound there, both happen to the mount that this directory is on. The container has no
+//! copy of that, so neither reaches it, whatever propagation it asked for (`mountPropagation`).
 
 use std::collections::HashMap;
 use std::ffi::OsString;
