@@ -90,11 +90,11 @@ impl Fuse {
         Self { witness, ..self }
     }
 
-    /// Gives each daemon cgroups of its own, and removes those that daemons have left since.
+    /// Gives each daemon cgroups of its own, and removes those that daemons have left.
     #[must_use]
     pub fn with_cgroups(self, settings: CgroupSettings) -> Self {
         let cgroups = Cgroups::new(settings);
-        cgroups.sweep();
+        cgroups.sweep(Duration::ZERO);
         Self {
             cgroups: Arc::new(cgroups),
             ..self
@@ -176,6 +176,11 @@ impl Fuse {
         let cgroups = Arc::clone(&self.cgroups);
         let enter = helper::run(cx, "make cgroups for", at, move || cgroups.make()).await?;
         let output = command::run(cx, self.program(cx, fs, at, &enter)?).await?;
+        if !output.status.success() && !enter.is_empty() {
+            // No daemon is in them. What cannot be removed now is swept later.
+            let remove = move || enter.iter().map(std::fs::remove_dir).for_each(drop);
+            drop(helper::run(cx, "remove the cgroups of", at, remove).await);
+        }
         if output.status.code() != Some(role::NOT_ENTERED) {
             return Ok(output);
         }
@@ -229,7 +234,11 @@ impl Mounter for Fuse {
 
     async fn end_leftovers(&self, cx: &Context, grace: Duration) -> Result<(), Error> {
         let (leftovers, owner) = (Arc::clone(&self.leftovers), self.owner.clone());
-        let end = move || leftovers.end(&owner, grace);
+        let cgroups = Arc::clone(&self.cgroups);
+        let end = move || {
+            leftovers.end(&owner, grace);
+            cgroups.sweep(grace);
+        };
         helper::run(cx, "look at the clients in", Path::new("/proc"), end).await
     }
 

@@ -4,8 +4,11 @@
 //! serving needs a cgroup elsewhere in the host's hierarchies, which the driver can only make if it sees
 //! and may write them. Where it does not, daemons stay in its own cgroup, and the log says so.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use uuid::Uuid;
@@ -26,6 +29,8 @@ pub(super) struct Cgroups {
     root: PathBuf,
     /// The same trouble is told once, not for each volume.
     complained: AtomicBool,
+    /// When a sweep first saw them.
+    seen: Mutex<HashMap<PathBuf, Instant>>,
 }
 
 /// What an administrator says about the cgroups of daemons.
@@ -58,12 +63,14 @@ impl Cgroups {
         Self::at(settings, PROC_CGROUP.into(), CGROUPS.into())
     }
 
-    fn at(settings: CgroupSettings, proc_cgroup: PathBuf, root: PathBuf) -> Self {
+    /// Those at `root`, for a process that is in the ones that `proc_cgroup` names.
+    pub(super) fn at(settings: CgroupSettings, proc_cgroup: PathBuf, root: PathBuf) -> Self {
         Self {
             settings,
             proc_cgroup,
             root,
             complained: AtomicBool::new(false),
+            seen: Mutex::default(),
         }
     }
 
@@ -89,19 +96,28 @@ impl Cgroups {
         made
     }
 
-    /// Removes the cgroups of daemons that have ended. One that is in use cannot be removed.
-    pub(super) fn sweep(&self) {
+    /// Removes the cgroups of daemons that have ended. One that is in use cannot be removed, and one that a call has
+    /// not seen for as long as `grace` may be entered yet, by a launch of this or of another driver.
+    pub(super) fn sweep(&self, grace: Duration) {
         let Some(parent) = &self.settings.parent else {
             return;
         };
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left = HashMap::new();
         for hierarchy in self.hierarchies() {
             let entries = fs::read_dir(hierarchy.mount.join(parent));
             for entry in entries.into_iter().flatten().flatten() {
-                if entry.file_name().as_encoded_bytes().starts_with(b"fuse-") {
-                    let _ = fs::remove_dir(entry.path());
+                if !entry.file_name().as_encoded_bytes().starts_with(b"fuse-") {
+                    continue;
+                }
+                let path = entry.path();
+                let since = seen.get(&path).copied().unwrap_or_else(Instant::now);
+                if since.elapsed() < grace || fs::remove_dir(&path).is_err() {
+                    left.insert(path, since);
                 }
             }
         }
+        *seen = left;
     }
 
     fn limits(&self, hierarchy: &Hierarchy) -> bool {

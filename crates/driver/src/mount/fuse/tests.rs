@@ -113,3 +113,30 @@ fn a_process_without_arguments_is_no_daemon() {
     assert_eq!(Daemon::parse(1, b""), None);
     assert_eq!(Daemon::parse(1, b"ceph-fuse\0"), None);
 }
+
+#[tokio::test]
+async fn a_client_that_does_not_start_leaves_no_cgroup() {
+    let directory = tempfile::tempdir().unwrap();
+    let (root, membership) = (
+        directory.path().join("cgroup"),
+        directory.path().join("own"),
+    );
+    std::fs::create_dir(&root).unwrap();
+    std::fs::write(root.join("cgroup.procs"), "1\n").unwrap();
+    std::fs::write(&membership, "0::/pod\n").unwrap();
+    let settings = CgroupSettings {
+        parent: Some("spirula".into()),
+        memory: None,
+    };
+    let fuse = Fuse::new("ceph-fuse", Arc::new(CephConf::new(directory.path())))
+        .with_own_program(OwnProgram::at("/bin/false"));
+    let fuse = Fuse {
+        cgroups: Arc::new(Cgroups::at(settings, membership, root.clone())),
+        ..fuse
+    };
+    let cx = Context::with_timeout(Duration::from_mins(1));
+    let output = fuse.launch(&cx, &fs(None), Path::new("/stage")).await;
+    assert!(!output.unwrap().status.success());
+    let left = std::fs::read_dir(root.join("spirula")).unwrap();
+    assert_eq!(left.count(), 0);
+}
