@@ -5,11 +5,15 @@
 //! | OK | the volume is at the target, now or since before | starts the pod |
 //! | INVALID_ARGUMENT | a field is missing or makes no sense; the target is no directory | tries again with back-off |
 //! | ALREADY_EXISTS | it is at the target read-only, and should be writable | tries again with back-off |
-//! | FAILED_PRECONDITION | not staged, or dead; another file system is at the target; a ReadWriteOncePod volume is at another one | tries again with back-off |
+//! | FAILED_PRECONDITION | not staged, or not any more when it was bound, or dead; another file system is at the target; a ReadWriteOncePod volume is at another one | tries again with back-off |
 //! | UNAVAILABLE, DEADLINE_EXCEEDED | the staged mount does not answer | tries again |
 //!
 //! The bind and its flags are two system calls. A repeat after a kill between them completes the flags. A
 //! group comes before them.
+//!
+//! A recovery can unmount the staging path at any moment, and then the bare directory there, on the node's disk, is
+//! bound as willingly. So the target is looked at after the bind, and a repeat after a kill between takes such a
+//! mount away.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -69,9 +73,20 @@ async fn publish(node: &Node, cx: &Context, request: &PublishVolume) -> Result<(
     }
     check_alone(node, cx, request, staged).await?;
     set_group(node, cx, request, staged).await?;
+    let covered = |mount: &Mount| {
+        place
+            .as_ref()
+            .is_some_and(|place| is_covered(mount, staged, place))
+    };
     let target = match present {
         Some(mount) => {
-            clear_dead(node, cx, mount).await?;
+            if covered(mount) {
+                node.mounts
+                    .unmount(cx, &mount.mount_point, Users::Others)
+                    .await?;
+            } else {
+                clear_dead(node, cx, mount).await?;
+            }
             mount.mount_point.clone()
         }
         None => make_target(node, cx, &request.target).await?,
@@ -91,17 +106,27 @@ async fn bind(
         drop(node.mounts.remove_dir(cx, target).await); // it was empty, or it stays
         return Err(error.into());
     }
-    if flags == staged.flags {
+    let table = node.mounts.table(cx).await?;
+    let Some(mount) = table.at(target).filter(|mount| is_same(mount, staged)) else {
+        undo(node, cx, target).await;
+        let path = staged.mount_point.clone();
+        return Err(PathError::NotStaged { path }.into());
+    };
+    if mount.flags == flags {
         return Ok(());
     }
-    if let Err(error) = node.mounts.set_flags(cx, target, flags).await {
+    let set = node.mounts.set_flags(cx, target, flags).await;
+    if set.is_err() {
         // Writable although it should not be: better not there at all.
-        if let Err(undo) = node.mounts.unmount(cx, target, Users::Others).await {
-            tracing::error!("cannot undo the bind to `{}`: {undo}", target.display());
-        }
-        return Err(error.into());
+        undo(node, cx, target).await;
     }
-    Ok(())
+    Ok(set?)
+}
+
+async fn undo(node: &Node, cx: &Context, target: &Path) {
+    if let Err(undo) = node.mounts.unmount(cx, target, Users::Others).await {
+        tracing::error!("cannot undo the bind to `{}`: {undo}", target.display());
+    }
 }
 
 /// Makes the target a directory, if it is none, and tells its canonical path.
@@ -157,6 +182,28 @@ fn flags(staged: &Mount, request: &PublishVolume) -> MountFlags {
 
 fn is_same(mount: &Mount, staged: &Mount) -> bool {
     mount.device == staged.device && mount.root == staged.root
+}
+
+/// Whether `mount` shows what was at the staging path before `staged` was mounted over it: a publish that bound that
+/// was killed.
+fn is_covered(mount: &Mount, staged: &Mount, place: &Place) -> bool {
+    let mut top = staged;
+    loop {
+        let mut mounts = place.table.mounts().iter();
+        let Some(below) = mounts.find(|below| below.id == top.parent && below.id != top.id) else {
+            return false;
+        };
+        let Ok(path) = staged.mount_point.strip_prefix(&below.mount_point) else {
+            return false;
+        };
+        if mount.device == below.device && mount.root == below.root.join(path) {
+            return true;
+        }
+        if below.mount_point != staged.mount_point {
+            return false;
+        }
+        top = below;
+    }
 }
 
 /// The target has the volume already: completes its flags, but makes nothing writable that a pod was

@@ -1,4 +1,7 @@
+use ceph::fault::{Fault, Pause};
+
 use super::*;
+use crate::mount::Mounts as _;
 use crate::mount::memory::Health;
 
 async fn staged() -> Lab {
@@ -51,6 +54,59 @@ async fn what_is_not_staged_is_not_published() {
     nowhere.staging_target_path.clear();
     let published = lab.publish(&nowhere).await;
     assert_code(published, Code::FailedPrecondition, "staging_target_path");
+}
+
+/// As a recovery unmounts it.
+#[tokio::test]
+async fn what_is_unstaged_meanwhile_is_not_published() {
+    for request in [stage_request(), snapshot_request()] {
+        let mut lab = Lab::new();
+        lab.stage(&request).await.unwrap();
+        let (faults, pause) = (Faults::new(), Pause::new());
+        let bind = format!("bind to `{TARGET}`");
+        faults.once(move |call| call.what == bind, Fault::Pause(pause.clone()));
+        lab.restart(faults);
+        let meanwhile = async {
+            assert!(pause.reached().await);
+            lab.unstage().await.unwrap();
+            pause.end();
+        };
+        let request = publish_request(TARGET);
+        let (published, ()) = tokio::join!(lab.publish(&request), meanwhile);
+        assert_code(published, Code::FailedPrecondition, "not staged");
+        assert_eq!(lab.mounts.mounted(), [""; 0]);
+    }
+}
+
+/// By a publish that was killed right after it, while the volume was being mounted.
+#[tokio::test]
+async fn what_was_bound_of_an_unfinished_stage_is_replaced() {
+    for (request, step) in [(stage_request(), "mount"), (snapshot_request(), "bind to")] {
+        let mut lab = Lab::new();
+        lab.mounts.add_dir(TARGET);
+        let (faults, pause) = (Faults::new(), Pause::new());
+        let step = format!("{step} `{STAGING}`");
+        faults.once(move |call| call.what == step, Fault::Pause(pause.clone()));
+        lab.restart(faults);
+        let meanwhile = async {
+            assert!(pause.reached().await);
+            let (cx, from, to) = (cx(), STAGING.as_ref(), TARGET.as_ref());
+            lab.mounts.bind(&cx, from, to).await.unwrap();
+            pause.end();
+        };
+        let (staged, ()) = tokio::join!(lab.stage(&request), meanwhile);
+        staged.unwrap();
+        lab.publish(&publish_request(TARGET)).await.unwrap();
+        let table = lab.mounts.table(&cx()).await.unwrap();
+        let [staged, published] = [STAGING, TARGET].map(|at| table.at(at.as_ref()).unwrap());
+        assert_eq!(
+            (&published.device, &published.root),
+            (&staged.device, &staged.root)
+        );
+        lab.unpublish(TARGET).await.unwrap();
+        lab.unstage().await.unwrap();
+        assert_eq!(lab.mounts.mounted(), [""; 0]);
+    }
 }
 
 #[tokio::test]
