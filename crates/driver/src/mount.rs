@@ -31,6 +31,7 @@ pub mod role;
 mod snapshot;
 mod stats;
 mod table;
+mod tree;
 mod unmount;
 mod witness;
 
@@ -109,8 +110,16 @@ pub trait Mounts: Send + Sync + std::fmt::Debug {
         snapshot: &Snapshot,
     ) -> Result<PathBuf, Error>;
 
-    /// Mounts the directory `source` a second time at `target`.
-    async fn bind(&self, cx: &Context, source: &Path, target: &Path) -> Result<(), Error>;
+    /// Mounts the directory `source` a second time at `target`, whatever `source` is by then. With these flags instead of
+    /// those of its mount, if there are some and the kernel can do that in one step; who calls has to look, and to set
+    /// them otherwise.
+    async fn bind(
+        &self,
+        cx: &Context,
+        source: &Path,
+        target: &Path,
+        flags: Option<MountFlags>,
+    ) -> Result<(), Error>;
 
     /// Gives the mount at `target` these flags instead of its present ones.
     async fn set_flags(&self, cx: &Context, target: &Path, flags: MountFlags) -> Result<(), Error>;

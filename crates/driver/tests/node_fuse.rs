@@ -38,6 +38,8 @@ mod plugin;
 #[path = "support/prometheus.rs"]
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod prometheus;
+#[path = "node_fuse/propagation.rs"]
+mod propagation;
 #[path = "node_fuse/recovery.rs"]
 mod recovery;
 #[path = "node_fuse/refused.rs"]

@@ -45,6 +45,8 @@ mod outage;
 #[path = "node_fuse/plugin.rs"]
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod plugin;
+#[path = "node_fuse/propagation.rs"]
+mod propagation;
 #[path = "node_kernel/quota.rs"]
 mod quota;
 #[path = "node_fuse/recovery.rs"]

@@ -5,6 +5,7 @@ mod going;
 mod questions;
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,7 +24,7 @@ use super::snapshot::NotFound;
 use super::{
     CephFs, Error, Liveness, Mount, MountFlags, MountTable, Mounted, Mounter, MounterKind, Mounts,
     Place, Serving, Snapshot, There, Unmounted, Usage, Users, group, helper, mounter,
-    net_namespace, path, unmount,
+    net_namespace, path, tree, unmount,
 };
 
 #[cfg(test)]
@@ -238,11 +239,29 @@ impl Mounts for Linux {
         })
     }
 
-    async fn bind(&self, cx: &Context, source: &Path, target: &Path) -> Result<(), Error> {
+    async fn bind(
+        &self,
+        cx: &Context,
+        source: &Path,
+        target: &Path,
+        flags: Option<MountFlags>,
+    ) -> Result<(), Error> {
+        let tree = match flags {
+            Some(flags) => {
+                // On a thread that ends there.
+                let copy = move |source: &Path| copy_mount(source, flags);
+                call(cx, "copy the mount at", source, copy).await?
+            }
+            None => None,
+        };
         let source = source.to_owned();
         call(cx, "bind a mount to", target, move |target| {
             refuse_symlink(target)?;
-            Ok(rustix::mount::mount_bind(&source, target)?)
+            match tree {
+                Some(tree) => tree::attach(tree, target)?,
+                None => rustix::mount::mount_bind(&source, target)?,
+            }
+            Ok(())
         })
         .await
     }
@@ -367,6 +386,16 @@ fn look_at(path: &Path) -> io::Result<There> {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(There::Nothing),
             _ => Err(error),
         },
+    }
+}
+
+/// A copy of the mount with these flags; `None` where that cannot be made: the kernel is older than 5.2, or a seccomp
+/// profile does not know the calls.
+fn copy_mount(source: &Path, flags: MountFlags) -> io::Result<Option<OwnedFd>> {
+    match tree::copy(source, flags) {
+        Ok(tree) => Ok(Some(tree)),
+        Err(Errno::NOSYS | Errno::PERM) => Ok(None),
+        Err(errno) => Err(errno.into()),
     }
 }
 

@@ -8,8 +8,9 @@
 //! | FAILED_PRECONDITION | not staged, or not any more when it was bound, or dead; another file system is at the target; a ReadWriteOncePod volume is at another one | tries again with back-off |
 //! | UNAVAILABLE, DEADLINE_EXCEEDED | the staged mount does not answer | tries again |
 //!
-//! The bind and its flags are two system calls. A repeat after a kill between them completes the flags. A
-//! group comes before them.
+//! The bind and its flags are one step, so that they are what they are to be on the node too, where the driver's mounts
+//! are propagated to. Where the kernel cannot do that, they are two system calls: a repeat after a kill between them
+//! completes the flags. A group comes before them.
 //!
 //! A recovery can unmount the staging path at any moment, and then the bare directory there, on the node's disk, is
 //! bound as willingly. So the target is looked at after the bind, and a repeat after a kill between takes such a
@@ -101,8 +102,9 @@ async fn bind(
     target: &Path,
     flags: MountFlags,
 ) -> Result<(), Error> {
-    let bound = node.mounts.bind(cx, &staged.mount_point, target).await;
-    if let Err(error) = bound {
+    let instead = (flags != staged.flags).then_some(flags);
+    let bound = node.mounts.bind(cx, &staged.mount_point, target, instead);
+    if let Err(error) = bound.await {
         drop(node.mounts.remove_dir(cx, target).await); // it was empty, or it stays
         return Err(error.into());
     }

@@ -107,7 +107,7 @@ pub(super) async fn mount_anew(
 /// Lets `snapshot` be seen in place of the directory that is mounted at `path`.
 async fn cover(node: &Node, cx: &Context, snapshot: &Snapshot, path: &Path) -> Result<(), Error> {
     let source = node.mounts.find_snapshot(cx, path, snapshot).await?;
-    node.mounts.bind(cx, &source, path).await?;
+    node.mounts.bind(cx, &source, path, None).await?;
     match node.mounts.table(cx).await?.at(path) {
         Some(mount) if snapshot.is_at(&mount.root) => make_read_only(node, cx, mount).await,
         // Not what we have just bound: somebody else is at it.

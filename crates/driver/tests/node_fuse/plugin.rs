@@ -22,8 +22,18 @@ pub(crate) struct Plugin {
 
 impl Plugin {
     /// Starts it in a process group and, if there is one, in a cgroup of its own.
-    #[expect(clippy::disallowed_methods, reason = "plays the container runtime")]
     pub(crate) fn start(directory: &Path, cgroup: Option<&Cgroup>, flags: &[&str]) -> Self {
+        Self::start_by(&[], directory, cgroup, flags)
+    }
+
+    /// The same by the program, and with its arguments, that `wrapper` has.
+    #[expect(clippy::disallowed_methods, reason = "plays the container runtime")]
+    pub(crate) fn start_by(
+        wrapper: &[&str],
+        directory: &Path,
+        cgroup: Option<&Cgroup>,
+        flags: &[&str],
+    ) -> Self {
         let (socket, log) = (directory.join("csi.sock"), directory.join("log"));
         let file = std::fs::File::options()
             .create(true)
@@ -33,7 +43,8 @@ impl Plugin {
         let _ = std::fs::remove_file(&socket);
         // The shell waits until it is in the cgroup.
         let mut child = std::process::Command::new("sh")
-            .args(["-c", "read line && exec \"$0\" \"$@\""])
+            .args(["-c", "read line && exec \"$@\"", "sh"])
+            .args(wrapper)
             .arg(env!("CARGO_BIN_EXE_spirula"))
             .args(["--type=cephfs", "--nodeserver", "--nodeid=node", "--v=4"])
             .arg(format!("--endpoint=unix://{}", socket.display()))

@@ -104,7 +104,7 @@ async fn a_link_is_no_target() {
     let (linux, cx, _directory, path) = linux();
     symlink(&path, path.join("link")).unwrap();
     let bound = linux
-        .bind(&cx, &path, &path.join("link"))
+        .bind(&cx, &path, &path.join("link"), None)
         .await
         .unwrap_err();
     let source = std::error::Error::source(&bound).unwrap().to_string();

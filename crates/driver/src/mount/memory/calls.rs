@@ -146,7 +146,14 @@ impl Mounts for Memory {
         .await
     }
 
-    async fn bind(&self, cx: &Context, source: &Path, target: &Path) -> Result<(), Error> {
+    /// As on a kernel for which flags are another step.
+    async fn bind(
+        &self,
+        cx: &Context,
+        source: &Path,
+        target: &Path,
+        _flags: Option<MountFlags>,
+    ) -> Result<(), Error> {
         self.step(cx, "bind to", target, |state| {
             // Whatever is there, be it the bare directory that something was mounted on.
             let absent = || failed("bind", target, "no such file or directory");

@@ -27,13 +27,13 @@ async fn mounts_behave_as_the_kernel_s() {
     let (stage, target) = (Path::new("/stage"), Path::new("/target"));
     memory.add_dir("/stage");
     memory.mount(&cx, &fs(), stage).await.unwrap();
-    memory.bind(&cx, stage, target).await.unwrap_err();
+    memory.bind(&cx, stage, target, None).await.unwrap_err();
     memory.create_dir(&cx, target).await.unwrap();
     memory
-        .bind(&cx, &stage.join("absent"), target)
+        .bind(&cx, &stage.join("absent"), target, None)
         .await
         .unwrap_err();
-    memory.bind(&cx, stage, target).await.unwrap();
+    memory.bind(&cx, stage, target, None).await.unwrap();
     let table = memory.table(&cx).await.unwrap();
     assert_eq!(
         table.at(stage).unwrap().device,

@@ -7,14 +7,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{
-    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
-};
-use rustix::thread::{LinkNameSpaceType, UnshareFlags};
+use rustix::mount::UnmountFlags;
+use rustix::thread::LinkNameSpaceType;
 
-use super::super::MountFlags as Flags;
+use super::super::{MountFlags as Flags, tree};
 use super::complain;
 
 /// What is to be done.
@@ -61,7 +59,9 @@ impl Replace {
         };
         let namespace = open("ns/mnt", OFlags::RDONLY).map_err(step("open the namespace"))?;
         let root = open("root", OFlags::PATH | OFlags::DIRECTORY).map_err(step("open the root"))?;
-        let tree = self.tree().map_err(step("prepare the mount"))?;
+        // In the container's namespace it would be writable for a moment.
+        let options = Flags::from_kernel(&self.options);
+        let tree = tree::copy(&self.source, options).map_err(step("prepare the mount"))?;
 
         let kind = Some(LinkNameSpaceType::Mount);
         rustix::thread::move_into_link_name_space(std::os::fd::AsFd::as_fd(&namespace), kind)
@@ -71,39 +71,7 @@ impl Replace {
         rustix::process::chroot(".").map_err(step("enter the root"))?;
         let gone = UnmountFlags::DETACH | UnmountFlags::NOFOLLOW;
         rustix::mount::unmount(&self.at, gone).map_err(step("detach the dead mount"))?;
-        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-        rustix::mount::move_mount(&tree, "", CWD, &self.at, flags).map_err(step("mount"))
-    }
-
-    /// A copy of the source with the options of the dead mount. It gets them in a namespace that nobody
-    /// else sees: in the container's it would be writable for a moment.
-    fn tree(&self) -> Result<std::os::fd::OwnedFd, Errno> {
-        #[expect(
-            deprecated,
-            reason = "what it can do wrong is to part threads from their descriptors, with another flag"
-        )]
-        rustix::thread::unshare(UnshareFlags::NEWNS)?;
-        let alone = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-        rustix::mount::mount_change("/", alone)?;
-        let place = self.bind()?;
-        let flags = Flags::from_kernel(&self.options).bits() | MountFlags::BIND;
-        rustix::mount::mount_remount(place, flags, "")?;
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        rustix::mount::open_tree(CWD, place, flags)
-    }
-}
-
-impl Replace {
-    /// Binds the source over what every machine has. Over itself it would wait for those who look
-    /// something up in it, and they may wait for the cluster.
-    fn bind(&self) -> Result<&'static str, Errno> {
-        const DIRECTORY: &str = "/proc";
-        const FILE: &str = "/proc/version";
-        match rustix::mount::mount_bind(&self.source, DIRECTORY) {
-            // A `subPath` can be a file.
-            Err(Errno::NOTDIR) => rustix::mount::mount_bind(&self.source, FILE).map(|()| FILE),
-            other => other.map(|()| DIRECTORY),
-        }
+        tree::attach(&tree, &self.at).map_err(step("mount"))
     }
 }
 

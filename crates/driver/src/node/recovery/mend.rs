@@ -197,8 +197,10 @@ async fn give(
     node.unmount_while(cx, target, |mount| record.is_old(mount))
         .await?;
     let table = node.mounts.table(cx).await?;
+    let flags = MountFlags::from_kernel(&owed.options);
+    let bind = || node.mounts.bind(cx, &owed.source, target, Some(flags));
     if table.at(target).is_none()
-        && let Err(error) = node.mounts.bind(cx, &owed.source, target).await
+        && let Err(error) = bind().await
     {
         // A driver that is no more had unmounted it, and another one has removed it.
         let place = node.mounts.locate(cx, target).await?;
@@ -209,7 +211,6 @@ async fn give(
     let Some(mount) = table.at(target).filter(|mount| record.shows(mount)) else {
         return Ok(true); // somebody else's
     };
-    let flags = MountFlags::from_kernel(&owed.options);
     if mount.flags != flags
         && let Err(error) = node.mounts.set_flags(cx, target, flags).await
     {

@@ -91,7 +91,7 @@ async fn what_was_bound_of_an_unfinished_stage_is_replaced() {
         let meanwhile = async {
             assert!(pause.reached().await);
             let (cx, from, to) = (cx(), STAGING.as_ref(), TARGET.as_ref());
-            lab.mounts.bind(&cx, from, to).await.unwrap();
+            lab.mounts.bind(&cx, from, to, None).await.unwrap();
             pause.end();
         };
         let (staged, ()) = tokio::join!(lab.stage(&request), meanwhile);

@@ -222,7 +222,7 @@ async fn a_directory_of_a_volume_is_shown_again_and_one_that_is_gone_holds_nobod
         lab.mounts.add_dir(at);
         let source = format!("{STAGING}/{name}");
         let (cx, source) = (cx(), source.as_ref());
-        let bound = lab.mounts.bind(&cx, source, at.as_ref());
+        let bound = lab.mounts.bind(&cx, source, at.as_ref(), None);
         bound.await.unwrap();
     }
     let mut before = lab.mounts.mounted();
