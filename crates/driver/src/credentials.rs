@@ -2,8 +2,8 @@
 //!
 //! Since release 3.14 of the original the fields `userID`/`userKey` are meant for everything. Before,
 //! the controller and dynamic volumes used `adminID`/`adminKey`, and Secrets of that time are still
-//! around; these fields count when there is no complete user pair, or one that cannot be a user and a key:
-//! placeholders of an example that nobody has filled in, as nothing but static volumes used to need them. A
+//! around; these fields count when there is no complete user pair. What the original's example has in angle
+//! brackets is for somebody to fill in, and does not count: nothing but static volumes used to need that pair. A
 //! Secret that has two good pairs is read as since 3.14: by its user pair. If that user may not create
 //! volumes, Ceph refuses with "permission denied", and the remedy is to widen its caps or to drop the pair.
 
@@ -97,25 +97,19 @@ impl Credentials {
             return Err(Error::Empty);
         }
         match (USER.found(secrets), ADMIN.found(secrets)) {
-            (Found::Both, Found::Both) => USER.parse(secrets).or_else(|error| {
-                let found = ADMIN.parse(secrets).map_err(|_| error.clone())?;
-                deprecated(&error.to_string());
-                Ok(found)
-            }),
+            (Found::Both, _) => USER.parse(secrets),
             (_, Found::Both) => {
                 let (id, key) = (USER.id, USER.key);
-                deprecated(&format!("the secret has no complete pair {id} and {key}"));
+                let (old_id, old_key) = (ADMIN.id, ADMIN.key);
+                tracing::warn!(
+                    "the secret has no complete pair {id} and {key}: using the deprecated {old_id} and {old_key}"
+                );
                 ADMIN.parse(secrets)
             }
             (Found::Nothing, Found::Half) => ADMIN.parse(secrets),
             (_, Found::Half | Found::Nothing) => USER.parse(secrets),
         }
     }
-}
-
-fn deprecated(why: &str) {
-    let (id, key) = (ADMIN.id, ADMIN.key);
-    tracing::warn!("{why}: using the deprecated {id} and {key}");
 }
 
 impl fmt::Debug for Credentials {
@@ -141,6 +135,10 @@ pub fn monitors(secrets: &Secrets) -> Option<&str> {
     field(secrets, MONITORS)
 }
 
+fn is_placeholder(value: &str) -> bool {
+    value.starts_with('<') && value.ends_with('>')
+}
+
 /// Two fields that belong together.
 #[derive(Clone, Copy)]
 struct Pair {
@@ -156,7 +154,8 @@ enum Found {
 
 impl Pair {
     fn found(self, secrets: &Secrets) -> Found {
-        match (field(secrets, self.id), field(secrets, self.key)) {
+        let filled = |name| field(secrets, name).filter(|value| !is_placeholder(value));
+        match (filled(self.id), filled(self.key)) {
             (None, None) => Found::Nothing,
             (Some(_), Some(_)) => Found::Both,
             _ => Found::Half,

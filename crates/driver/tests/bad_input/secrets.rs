@@ -250,9 +250,9 @@ const SECRETS: &[Case<Secrets>] = &[
          `ceph auth get-key` prints the key",
     ),
     case(
-        "two bad pairs",
+        "a bad user pair besides a good admin pair",
         |s| {
-            let admin = [("adminID", "admin"), ("adminKey", "???")];
+            let admin = [("adminID", "admin"), ("adminKey", KEY)];
             only(
                 s,
                 [("userID", "k8s"), ("userKey", "???"), admin[0], admin[1]],
