@@ -41,6 +41,9 @@ pub enum ErrorKind {
     TimedOut,
     /// No connection to the cluster could be made.
     Unreachable,
+    /// The manager has not loaded the module of the command, as in its first moments, or the module has failed
+    /// (EOPNOTSUPP, EIO). This call had no effect, and what an earlier one had is not known.
+    NotLoaded,
     /// Still holds snapshots or entries (ENOTEMPTY).
     NotEmpty,
     /// Ceph asks to try again later (EAGAIN).
@@ -89,6 +92,8 @@ impl Error {
                 ErrorKind::NotReady
             }
             95 if detail.contains("is not allowed on subvolume") => ErrorKind::NotAClone,
+            95 if detail.contains("(required by command ") => ErrorKind::NotLoaded,
+            5 if detail.contains("cannot handle commands") => ErrorKind::NotLoaded,
             _ => ErrorKind::of_errno(errno),
         };
         Self {
@@ -119,11 +124,16 @@ impl Error {
         matches!(self.kind, ErrorKind::NotFound | ErrorKind::SnapshotNotFound)
     }
 
-    /// Whether the call may have had its effect, or may have it later, for all that this error tells.
+    /// Whether the call may have had its effect, or may have it later, for all that this error tells; or nothing
+    /// can be told of what there is, so that nobody can clean up either.
     pub fn has_unknown_effect(&self) -> bool {
         matches!(
             self.kind,
-            ErrorKind::TimedOut | ErrorKind::Unreachable | ErrorKind::Busy | ErrorKind::Locked
+            ErrorKind::TimedOut
+                | ErrorKind::Unreachable
+                | ErrorKind::NotLoaded
+                | ErrorKind::Busy
+                | ErrorKind::Locked
         )
     }
 
@@ -180,6 +190,7 @@ impl ErrorKind {
             Self::PermissionDenied => "permission denied",
             Self::TimedOut => "no answer in time",
             Self::Unreachable => "cluster not reachable",
+            Self::NotLoaded => "manager not ready for it",
             Self::NotEmpty => "not empty",
             Self::Busy => "busy, try again later",
             Self::ClonersBusy => "too many clones at once, try again later",
@@ -242,8 +253,43 @@ mod tests {
                 "operation 'clone-status' is not allowed on subvolume 'x' of type subvolume",
                 NotAClone,
             ),
+            (5, "error in mkdir x", Other),
         ] {
             assert_eq!(Error::answered("c", errno, words).kind, kind, "{words}");
+        }
+    }
+
+    #[test]
+    fn a_manager_without_the_module_is_known_by_its_words() {
+        for (errno, words) in [
+            (
+                95,
+                "Warning: due to ceph-mgr restart, some PG states may not be up to date\nModule 'volumes' is not \
+                 enabled/loaded (required by command 'fs clone status'): use `ceph mgr module enable volumes` to \
+                 enable it",
+            ),
+            (
+                95,
+                "Module 'volumes' is not enabled (required by command 'fs clone status'): use `ceph mgr module \
+                 enable volumes` to enable it",
+            ),
+            (
+                95,
+                "Module 'volumes' did not initialize in time (required by command 'fs clone status')",
+            ),
+            (
+                5,
+                "Module 'volumes' has experienced an error and cannot handle commands: x",
+            ),
+            (
+                5,
+                "Module 'volumes' failed to load and cannot handle commands: x",
+            ),
+        ] {
+            let error = Error::answered("c", errno, words);
+            assert_eq!(error.kind, ErrorKind::NotLoaded, "{words}");
+            assert!(error.has_unknown_effect());
+            assert!(error.to_string().ends_with(words), "{error}");
         }
     }
 

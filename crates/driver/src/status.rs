@@ -168,7 +168,7 @@ fn of_config(error: &config::Error, unknown: Code) -> Code {
 
 fn of_ceph(kind: ErrorKind) -> Code {
     match kind {
-        ErrorKind::Unreachable => Code::Unavailable,
+        ErrorKind::Unreachable | ErrorKind::NotLoaded => Code::Unavailable,
         ErrorKind::TimedOut => Code::DeadlineExceeded,
         ErrorKind::PermissionDenied => Code::PermissionDenied,
         ErrorKind::NotEmpty

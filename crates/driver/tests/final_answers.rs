@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "final_answers/not_loaded.rs"]
+mod not_loaded;
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod support;
 

@@ -82,6 +82,7 @@ variants!(of_kind, KINDS, ErrorKind:
     ErrorKind::PermissionDenied => "Ceph: PermissionDenied",
     ErrorKind::TimedOut => "Ceph: TimedOut",
     ErrorKind::Unreachable => "Ceph: Unreachable",
+    ErrorKind::NotLoaded => "Ceph: NotLoaded",
     ErrorKind::NotEmpty => "Ceph: NotEmpty",
     ErrorKind::Busy => "Ceph: Busy",
     ErrorKind::SnapshotNotFound => "Ceph: SnapshotNotFound",

@@ -490,6 +490,11 @@ pub(super) fn cephs() -> Vec<Row> {
             "mgr command `x`: cluster not reachable: words",
         ),
         (
+            ErrorKind::NotLoaded,
+            Code::Unavailable,
+            "mgr command `x`: manager not ready for it: words",
+        ),
+        (
             ErrorKind::NotEmpty,
             Code::FailedPrecondition,
             "mgr command `x`: not empty: words",
