@@ -222,6 +222,29 @@ fn clones_that_ceph_has_no_thread_for_wait_in_line() {
     );
 }
 
+/// config.json names another group when the copy is complete than when it was begun: it stays where it is, and its
+/// deletion finds it there.
+#[test]
+fn a_copy_stays_in_the_group_that_it_was_begun_in() {
+    let (world, process, source) = world();
+    world.memory.create_group("cephfs", "apps");
+    let config = std::fs::read_to_string(world.config_file()).unwrap();
+    let entry = r#""cephFS": {"subvolumeGroup": "apps"}, "clusterID""#;
+    let with_apps = config.replace(r#""clusterID""#, entry);
+    for (begun, complete, group) in [(&with_apps, &config, "apps"), (&config, &with_apps, "csi")] {
+        std::fs::write(world.config_file(), begun).unwrap();
+        world.memory.set_cloner(steps(40));
+        process.copy_begun("pvc-2", 1, &source);
+        std::fs::write(world.config_file(), complete).unwrap();
+        world.memory.set_cloner(Cloner::default());
+        let made = process.copy("pvc-2", 1, &source).served().volume.unwrap();
+        assert_eq!(copies(&world)[0].0.group, group);
+        process.delete(&made.volume_id).served();
+        assert_eq!(copies(&world), [], "of {group}");
+    }
+    delete_all(&world, process, &source, &[]);
+}
+
 /// A source with as many snapshots as Ceph allows cannot be copied, and nothing is left of the attempt.
 #[test]
 fn no_snapshot_for_the_copy() {

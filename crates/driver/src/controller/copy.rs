@@ -196,13 +196,15 @@ impl Copying<'_> {
         if places.temporary {
             remove_snapshot(self.session, wait, cx, &places.from).await?;
         }
+        // Group and pool are those that it was begun with: config.json may name others by now.
+        let noted = record.details.as_ref().unwrap_or(&self.new.details);
         let details = Details {
             size: quota,
             origin: Some(Origin {
                 complete: true,
                 ..self.origin.clone()
             }),
-            ..self.new.details.clone()
+            ..noted.clone()
         };
         let journal = &self.session.journal;
         journal.note(cx, &record.uuid, &details).await?;

@@ -71,12 +71,15 @@ impl Showing<'_> {
         if let Some(why) = gone {
             return self.give_up(record, why).await;
         }
+        // As the record has it from its beginning: config.json may name another group by now.
+        let noted = record.details.as_ref().unwrap_or(&self.new.details);
         let details = Details {
+            size: self.new.details.size,
             origin: Some(Origin {
                 complete: true,
                 ..self.origin.clone()
             }),
-            ..self.new.details.clone()
+            ..noted.clone()
         };
         if !session.journal.complete(cx, &record.uuid, &details).await? {
             return Err(self.lost(&record).await?);
