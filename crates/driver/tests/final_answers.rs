@@ -13,9 +13,12 @@ mod not_loaded;
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod support;
 
+use std::time::Duration;
+
 use ceph::fault::{Fault, Faults};
-use ceph::{Error, ErrorKind};
-use support::World;
+use ceph::mgr::MgrVolumes;
+use ceph::{Context, Error, ErrorKind, Subvolumes as _};
+use support::{World, block_on};
 use tonic::Code;
 
 const NAME: &str = "pvc-2a7c9a4e-1111-4222-8333-444455556666";
@@ -122,6 +125,27 @@ fn a_refused_expansion_changes_nothing() {
         assert_eq!(again.capacity_bytes, 1 << 30, "errno {errno}");
         process.kill();
     }
+}
+
+/// An administrator has given the volume more by hand than is on record: it stays so, and the answer tells.
+#[test]
+fn an_expansion_takes_nothing_away() {
+    let (world, id, _) = with_volume();
+    let (at, _) = world.memory.subvolumes().swap_remove(0);
+    let process = world.start(Faults::new());
+    let by_hand = |bytes| {
+        let subvolumes = MgrVolumes::new(world.memory.client());
+        let cx = Context::with_timeout(Duration::from_secs(10));
+        block_on(subvolumes.resize(&cx, &at, bytes)).unwrap();
+    };
+    by_hand(5 << 30);
+    let answer = process.expand(&id, 3).served();
+    assert_eq!(answer.capacity_bytes, 5 << 30);
+    assert_eq!(world.memory.subvolumes()[0].1.quota, Some(5 << 30));
+    let answer = process.expand(&id, 7).served();
+    assert_eq!(answer.capacity_bytes, 7 << 30);
+    assert_eq!(world.memory.subvolumes()[0].1.quota, Some(7 << 30));
+    process.kill();
 }
 
 /// The manager is asked for the path while the record is read, by the name that the request leads to. Where the

@@ -9,9 +9,10 @@
 //! | ABORTED, DEADLINE_EXCEEDED, UNAVAILABLE | may still be going on | asks again |
 
 use ceph::Context;
+use ceph::subvolume::Info;
 use csi_proto::v1::{ControllerExpandVolumeRequest, ControllerExpandVolumeResponse};
 
-use super::{Controller, check_served};
+use super::{Controller, check_served, open};
 use crate::backend::Session;
 use crate::error::Error;
 use crate::journal::{Details, Record};
@@ -28,7 +29,15 @@ pub(super) async fn run(
 ) -> Result<ControllerExpandVolumeResponse, Error> {
     let request = ExpandVolume::parse(request)?;
     let (volume, credentials) = (&request.volume, &request.credentials);
-    let (session, record) = controller.open_record(cx, volume, credentials).await?;
+    let (session, id) = controller.open_volume(cx, volume, credentials).await?;
+    // What it is called is known before its record says so, but for volumes of another prefix or group: so the manager
+    // tells how large it is while the record is read.
+    let at = session.subvolume(&Record::without_journal(id.uuid()));
+    let (record, info) = tokio::join!(
+        open::record(cx, &session, &id),
+        session.subvolumes.info(cx, &at)
+    );
+    let record = record?;
     let name = record.request_name.clone();
     let _name = name
         .map(|name| held.also(Key::VolumeName(name)))
@@ -38,7 +47,11 @@ pub(super) async fn run(
     }
     check_served(&record)?;
     let _foreground = controller.trail.foreground(&session);
-    let expanded = expand(cx, &session, volume, &record, request.size).await;
+    let looked = (session.subvolume(&record) == at).then_some(info);
+    let expanded = match expand(cx, &session, &record, request.size, looked).await {
+        Err(Error::Ceph(error)) if error.is_not_found() => Err(no_volume(volume, &error)),
+        other => other,
+    };
     let capacity = expanded.map_err(|error| session.explain(error))?;
     Ok(ControllerExpandVolumeResponse {
         capacity_bytes: capacity.cast_signed(),
@@ -54,39 +67,36 @@ fn shows_snapshot(volume: &str, snapshot: &str) -> request::Error {
     request::Error::invalid("volume_id", why)
 }
 
-/// Returns the quota that the volume has afterwards.
+fn no_volume(volume: &str, error: &ceph::Error) -> Error {
+    Error::NoVolume {
+        id: volume.to_owned(),
+        why: error.to_string(),
+    }
+}
+
+/// Returns the quota that the volume has afterwards. `looked` is what Ceph has told of it, if it was asked.
 async fn expand(
     cx: &Context,
     session: &Session,
-    volume: &str,
     record: &Record,
     range: SizeRange,
+    looked: Option<ceph::Result<Info>>,
 ) -> Result<u64, Error> {
     let at = session.subvolume(record);
-    let absent = |error: ceph::Error| {
-        if error.is_not_found() {
-            Error::NoVolume {
-                id: volume.to_owned(),
-                why: error.to_string(),
-            }
-        } else {
-            error.into()
-        }
-    };
     let wanted = range.quota();
-    let noted = record.details.as_ref().and_then(|details| details.size);
-    // Ours and smaller so far: one command. Else the present quota decides.
-    if noted.is_none_or(|noted| noted >= wanted) {
-        let info = session.subvolumes.info(cx, &at).await.map_err(absent)?;
-        match info.quota {
-            Some(quota) if range.admits(Some(quota)) => return Ok(quota),
-            Some(quota) if quota >= wanted => return Err(Error::BeyondLimit { quota }),
-            _ => {}
-        }
+    // What is noted does not tell: an administrator may have given it more by hand.
+    let info = match looked {
+        Some(told) => told?,
+        None => session.subvolumes.info(cx, &at).await?,
+    };
+    match info.quota {
+        Some(quota) if range.admits(Some(quota)) => return Ok(quota),
+        Some(quota) if quota >= wanted => return Err(Error::BeyondLimit { quota }),
+        _ => {}
     }
     let resize = session.subvolumes.resize(cx, &at, wanted);
     let Some(details) = &record.details else {
-        resize.await.map_err(absent)?;
+        resize.await?;
         return Ok(wanted);
     };
     let grown = Details {
@@ -97,7 +107,7 @@ async fn expand(
     let note = session.journal.note(cx, &record.uuid, &grown);
     if record.unfinished().is_some() {
         // What is noted of a copy changes when it is complete, and until then this is refused.
-        resize.await.map_err(absent)?;
+        resize.await?;
         note.await?;
         return Ok(wanted);
     }
@@ -107,7 +117,7 @@ async fn expand(
         if !error.has_unknown_effect() {
             session.journal.note(cx, &record.uuid, details).await?;
         }
-        return Err(absent(error));
+        return Err(error.into());
     }
     noted?;
     Ok(wanted)
