@@ -27,6 +27,9 @@ pub enum ErrorKind {
     /// The subvolume group is not there (ENOENT), which says nothing about the subvolumes that were
     /// made in it: most likely the configuration names another group than it used to.
     GroupNotFound,
+    /// The manager knows no file system of this name (ENOENT), which says nothing about what is in the one that had
+    /// it: most likely that was given another name.
+    FilesystemNotFound,
     /// It is there already and was to be made anew (EEXIST).
     AlreadyExists,
     /// An omap compare of a write did not hold; nothing was written (ECANCELED).
@@ -82,6 +85,9 @@ impl Error {
         let kind = match errno {
             22 if detail.contains("No handler found") => ErrorKind::Unsupported,
             22 if detail.contains("clone finished") => ErrorKind::CloneFinished,
+            2 if detail.starts_with("FS '") && detail.ends_with("' not found") => {
+                ErrorKind::FilesystemNotFound
+            }
             2 if detail.starts_with("subvolume group ") => ErrorKind::GroupNotFound,
             2 if detail.starts_with("snapshot ") => ErrorKind::SnapshotNotFound,
             11 if detail.contains("cloner threads are busy") => ErrorKind::ClonersBusy,
@@ -132,6 +138,7 @@ impl Error {
             ErrorKind::TimedOut
                 | ErrorKind::Unreachable
                 | ErrorKind::NotLoaded
+                | ErrorKind::FilesystemNotFound
                 | ErrorKind::Busy
                 | ErrorKind::Locked
         )
@@ -183,6 +190,7 @@ impl ErrorKind {
             Self::NotFound => "not found",
             Self::SnapshotNotFound => "snapshot not found",
             Self::GroupNotFound => "subvolume group not found",
+            Self::FilesystemNotFound => "file system not found by this name",
             Self::AlreadyExists => "exists already",
             Self::CompareFailed => "changed by somebody else",
             Self::VersionChanged => "object out of date",
@@ -230,7 +238,7 @@ mod tests {
                 "subvolume 'x' is removed and has only snapshots retained",
                 NotFound,
             ),
-            (2, "FS 'x' not found", NotFound),
+            (2, "FS 'x' not found", FilesystemNotFound),
             (2, "subvolume group 'x' does not exist", GroupNotFound),
             (2, "snapshot 'b's'' does not exist", SnapshotNotFound),
             (11, "asynchronous purge of subvolume in progress", Busy),

@@ -1,6 +1,7 @@
 //! Facts about file systems, from `fs dump`, remembered because they hardly ever change.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -62,7 +63,10 @@ pub async fn states(cluster: &dyn Cluster, cx: &Context) -> Result<Vec<Filesyste
 
 /// The file systems that one connection sees.
 #[derive(Debug, Default)]
-pub(crate) struct Cache(Mutex<Option<Known>>);
+pub(crate) struct Cache {
+    known: Mutex<Option<Known>>,
+    outdated: AtomicBool,
+}
 
 #[derive(Debug)]
 struct Known {
@@ -71,6 +75,11 @@ struct Known {
 }
 
 impl Cache {
+    /// Whoever asks from now on gets a new answer.
+    pub(crate) fn forget(&self) {
+        self.outdated.store(true, Ordering::Relaxed);
+    }
+
     /// The file system that `wanted` accepts; `what` names it in errors.
     pub(crate) async fn find(
         &self,
@@ -82,9 +91,12 @@ impl Cache {
         // Held while asking, so that callers who come meanwhile use that answer.
         let mut known = cx
             .within("file systems known", what, async {
-                Ok(self.0.lock().await)
+                Ok(self.known.lock().await)
             })
             .await?;
+        if self.outdated.swap(false, Ordering::Relaxed) {
+            *known = None;
+        }
         if let Some(known) = &*known {
             let found = known.filesystems.iter().find(|fs| wanted(fs));
             let max_age = if found.is_some() {

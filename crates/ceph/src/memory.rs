@@ -120,6 +120,18 @@ impl Memory {
         }
     }
 
+    /// Gives a file system another name, as `ceph fs rename` does. Nothing happens if it is not there.
+    pub fn rename_filesystem(&self, from: &str, to: &str) {
+        let mut state = self.lock();
+        if let Some(volume) = state.volume_mut(from) {
+            to.clone_into(&mut volume.facts.name);
+        }
+        let clones = state.clones.iter_mut();
+        for job in clones.filter(|job| job.at.fs == from) {
+            to.clone_into(&mut job.at.fs);
+        }
+    }
+
     /// Adds a subvolume group; nothing happens if it or no such file system is there.
     pub fn create_group(&self, fs: &str, group: &str) {
         if let Some(volume) = self.lock().volume_mut(fs) {

@@ -14,18 +14,29 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::{Cluster, Command, Context, Result};
+use crate::filesystem::Cache;
+use crate::{Cluster, Command, Context, ErrorKind, Result};
 
 /// The manager's `volumes` module.
 #[derive(Debug)]
 pub struct MgrVolumes {
     cluster: Arc<dyn Cluster>,
+    filesystems: Arc<Cache>,
 }
 
 impl MgrVolumes {
     /// The module of `cluster`.
     pub fn new(cluster: Arc<dyn Cluster>) -> Self {
-        Self { cluster }
+        Self::with(cluster, Arc::default())
+    }
+
+    /// The same for who finds file systems in `filesystems`, which are asked for anew when the manager does not know
+    /// one of them by its name.
+    pub(crate) fn with(cluster: Arc<dyn Cluster>, filesystems: Arc<Cache>) -> Self {
+        Self {
+            cluster,
+            filesystems,
+        }
     }
 
     async fn run(
@@ -35,6 +46,12 @@ impl MgrVolumes {
         arguments: &(impl Serialize + Sync),
     ) -> Result<Vec<u8>> {
         let command = Command::new(prefix, arguments)?;
-        self.cluster.mgr_command(cx, &command).await
+        let answer = self.cluster.mgr_command(cx, &command).await;
+        if let Err(error) = &answer
+            && error.kind == ErrorKind::FilesystemNotFound
+        {
+            self.filesystems.forget();
+        }
+        answer
     }
 }

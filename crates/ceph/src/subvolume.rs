@@ -57,13 +57,13 @@ pub struct CreateOptions {
 }
 
 /// Operations on subvolumes. They behave as Ceph's own: `create` of an existing one succeeds, everything
-/// else on an absent one is `NotFound`, anything in an absent group is `GroupNotFound`, most on a clone
-/// that is not complete is `NotReady`. A name or group that is not one path component is `Invalid` and
+/// else on an absent one is `NotFound`, anything in an absent group is `GroupNotFound`, and in an absent file
+/// system `FilesystemNotFound`; most on a clone that is not complete is `NotReady`. A name or group that is not one path component is `Invalid` and
 /// never sent.
 #[async_trait]
 pub trait Subvolumes: Send + Sync + std::fmt::Debug {
     /// Creates the subvolume. One that exists is no error: it gets the size of `options`, even a smaller
-    /// one. `NotFound` if the file system is absent, `Invalid` if `pool` is no data pool of it.
+    /// one. `Invalid` if `pool` is no data pool of it.
     async fn create(&self, cx: &Context, at: &Subvolume, options: &CreateOptions) -> Result<()>;
 
     /// The path of the data directory.
@@ -101,7 +101,7 @@ pub trait Subvolumes: Send + Sync + std::fmt::Debug {
 pub enum Removal {
     /// Only if it has no snapshots, and is no unfinished clone.
     Plain,
-    /// Also if it is a failed or canceled clone; one that is absent is no error then.
+    /// Also if it is a failed or canceled clone; one that is absent, be it with its file system, is no error then.
     Force,
     /// Its snapshots stay, and its name with them, until the last is removed; until then its
     /// [`Info::state`] is `snapshot-retained`, and most operations find it absent. `Invalid` for

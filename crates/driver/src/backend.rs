@@ -205,6 +205,15 @@ impl Backend {
 }
 
 impl Session {
+    /// Looks anew whether the file system has its name still: else what the manager finds absent may be there. To be
+    /// asked before that is taken as gone.
+    ///
+    /// # Errors
+    /// `FilesystemNotFound`.
+    pub async fn confirm(&self, cx: &Context) -> ceph::Result<()> {
+        self.connection.confirm(cx, &self.filesystem).await
+    }
+
     /// The subvolume of a volume. Its group is the one it was made in, if we noted that: config.json
     /// may name another by now.
     pub fn subvolume(&self, record: &Record) -> Subvolume {

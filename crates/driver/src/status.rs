@@ -182,6 +182,8 @@ fn of_ceph(kind: ErrorKind) -> Code {
         | ErrorKind::NotReady
         | ErrorKind::NotQuiet
         | ErrorKind::Locked
+        // By now the name is another, and the repeat knows.
+        | ErrorKind::FilesystemNotFound
         | ErrorKind::CompareFailed
         | ErrorKind::VersionChanged => Code::Aborted,
         // What can be absent, or there already, is told apart where the call is made.

@@ -10,6 +10,8 @@
 
 #[path = "final_answers/not_loaded.rs"]
 mod not_loaded;
+#[path = "final_answers/renamed.rs"]
+mod renamed;
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod support;
 

@@ -4,23 +4,25 @@ use std::sync::Arc;
 
 use crate::filesystem::{Cache, Filesystem};
 use crate::mgr::MgrVolumes;
-use crate::{Clones, Cluster, Context, Quiesce, Result, Snapshots, Subvolumes};
+use crate::{Clones, Cluster, Context, Error, ErrorKind, Quiesce, Result, Snapshots, Subvolumes};
 
 /// One cluster as one cephx user.
 #[derive(Debug)]
 pub struct Connection {
     cluster: Arc<dyn Cluster>,
     volumes: Arc<MgrVolumes>,
-    filesystems: Cache,
+    filesystems: Arc<Cache>,
 }
 
 impl Connection {
     /// A connection over `cluster` that makes volumes with manager commands.
     pub fn new(cluster: Arc<dyn Cluster>) -> Self {
+        let filesystems = Arc::<Cache>::default();
+        let known = Arc::clone(&filesystems);
         Self {
-            volumes: Arc::new(MgrVolumes::new(Arc::clone(&cluster))),
+            volumes: Arc::new(MgrVolumes::with(Arc::clone(&cluster), known)),
             cluster,
-            filesystems: Cache::default(),
+            filesystems,
         }
     }
 
@@ -58,6 +60,24 @@ impl Connection {
         self.filesystems
             .find(&*self.cluster, cx, &what, |fs| fs.name == name)
             .await
+    }
+
+    /// Looks anew whether the file system has its name still. The manager goes by names: what it finds absent is
+    /// absent only if this is so.
+    ///
+    /// # Errors
+    /// `FilesystemNotFound` if it has another one, or is gone.
+    pub async fn confirm(&self, cx: &Context, filesystem: &Filesystem) -> Result<()> {
+        self.filesystems.forget();
+        let (name, id) = (&filesystem.name, filesystem.id);
+        let detail = match self.filesystem_with_id(cx, id).await {
+            Ok(now) if now.name == *name => return Ok(()),
+            Ok(now) => format!("the one with id {id} is called `{}` by now", now.name),
+            Err(error) if error.is_not_found() => error.to_string(),
+            Err(error) => return Err(error),
+        };
+        let call = format!("file system `{name}`");
+        Err(Error::new(ErrorKind::FilesystemNotFound, call, detail))
     }
 
     /// The file system with the fscid `id`; otherwise as [`Self::filesystem`].

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 
 use super::{Subject, fails};
-use crate::ErrorKind::{GroupNotFound, Invalid, NotFound};
+use crate::ErrorKind::{FilesystemNotFound, GroupNotFound, Invalid, NotFound};
 use crate::subvolume::{CreateOptions, Removal, Subvolume};
 use crate::{Result, Subvolumes};
 
@@ -184,7 +184,10 @@ pub async fn unknown_group_filesystem_and_subvolume(on: &Subject) -> anyhow::Res
         fs: format!("{}-fs", on.unique),
         ..here
     };
-    for (at, kind) in [(no_group, GroupNotFound), (no_fs, NotFound)] {
+    // Whoever forces a removal learns nothing.
+    let cx = Subject::cx();
+    subvolumes.remove(&cx, &no_fs, Removal::Force).await?;
+    for (at, kind) in [(no_group, GroupNotFound), (no_fs, FilesystemNotFound)] {
         for result in on_every_operation(&subvolumes, &at).await {
             fails(result, kind)?;
         }

@@ -286,6 +286,12 @@ fn goes_on(error: &ceph::Error) -> bool {
 
 /// Removes what there is of a clone that is not complete, cancelling it if it goes on.
 pub(super) async fn erase(cx: &Context, session: &Session, at: &Subvolume) -> ceph::Result<()> {
+    remove_forced(cx, session, at).await?;
+    // That is no error either where nothing was.
+    session.confirm(cx).await
+}
+
+async fn remove_forced(cx: &Context, session: &Session, at: &Subvolume) -> ceph::Result<()> {
     let removed = session.subvolumes.remove(cx, at, Removal::Force).await;
     match removed {
         Err(error) if error.kind == ErrorKind::NotReady => {}

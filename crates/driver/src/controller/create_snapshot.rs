@@ -125,6 +125,7 @@ async fn take(
                     journal.renew(cx, record, new).await?
                 }
                 Err(error) if error.is_not_found() => {
+                    session.confirm(cx).await?;
                     journal.give_back(cx, &record).await?;
                     return Err(no_volume(cx, session, &request.source, &error).await);
                 }
@@ -239,7 +240,10 @@ pub(super) async fn refusal(
         };
     }
     if error.is_not_found() {
-        return no_volume(cx, session, id, &error).await;
+        return match session.confirm(cx).await {
+            Ok(()) => no_volume(cx, session, id, &error).await,
+            Err(error) => error.into(),
+        };
     }
     error.into()
 }

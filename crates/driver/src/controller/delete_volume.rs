@@ -106,8 +106,8 @@ async fn remove(cx: &Context, session: &Session, at: &Subvolume) -> Result<(), E
         Err(error) if error.kind == ErrorKind::NotReady => {
             remove_foreign_copy(cx, session, at).await
         }
-        Err(error) if !error.is_not_found() => Err(error.into()),
-        _ => Ok(()),
+        Err(error) if error.is_not_found() => Ok(session.confirm(cx).await?),
+        other => Ok(other?),
     }
 }
 

@@ -49,7 +49,10 @@ pub(super) async fn run(
     let _foreground = controller.trail.foreground(&session);
     let looked = (session.subvolume(&record) == at).then_some(info);
     let expanded = match expand(cx, &session, &record, request.size, looked).await {
-        Err(Error::Ceph(error)) if error.is_not_found() => Err(no_volume(volume, &error)),
+        Err(Error::Ceph(error)) if error.is_not_found() => match session.confirm(cx).await {
+            Ok(()) => Err(no_volume(volume, &error)),
+            Err(error) => Err(error.into()),
+        },
         other => other,
     };
     let capacity = expanded.map_err(|error| session.explain(error))?;

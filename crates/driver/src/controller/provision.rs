@@ -201,6 +201,7 @@ async fn find(
             quota,
         }),
         Err(error) if error.is_not_found() && new.details.origin.is_none() => {
+            session.confirm(cx).await?;
             // Cut short before the subvolume, or deleted half way: it is as good as new.
             let record = session.journal.renew(cx, record, new).await?;
             make(cx, session, record, new).await
@@ -248,6 +249,7 @@ fn is_refusal(error: &ceph::Error) -> bool {
         ErrorKind::PermissionDenied
         | ErrorKind::NotFound
         | ErrorKind::GroupNotFound
+        | ErrorKind::FilesystemNotFound
         | ErrorKind::Unsupported => true,
         // Without an answer of Ceph it was not sent.
         ErrorKind::Invalid => error.errno.is_none(),
@@ -268,12 +270,16 @@ async fn give_back(
     if error.has_unknown_effect() {
         return Ok(());
     }
-    match session.subvolumes.remove(cx, at, Removal::Plain).await {
-        Err(removal) if !removal.is_not_found() => {
+    let removed = match session.subvolumes.remove(cx, at, Removal::Plain).await {
+        Err(absent) if absent.is_not_found() => session.confirm(cx).await,
+        other => other,
+    };
+    match removed {
+        Err(removal) => {
             tracing::warn!("{error}; and what was made could not be removed: {removal}");
             Ok(())
         }
-        _ => Ok(session.journal.give_back(cx, record).await?),
+        Ok(()) => Ok(session.journal.give_back(cx, record).await?),
     }
 }
 

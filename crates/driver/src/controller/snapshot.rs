@@ -106,7 +106,10 @@ pub(super) async fn gone(
 ) -> ceph::Result<Option<String>> {
     let at = session.snapshot(record);
     match session.snapshots.info(cx, &at).await {
-        Err(error) if error.is_snapshot_gone() => Ok(Some(error.to_string())),
+        Err(error) if error.is_snapshot_gone() => {
+            session.confirm(cx).await?;
+            Ok(Some(error.to_string()))
+        }
         other => other.map(|_| None),
     }
 }
@@ -114,8 +117,8 @@ pub(super) async fn gone(
 /// Removes the snapshot. One that is gone, be it with its subvolume, is no error.
 pub(super) async fn remove(cx: &Context, session: &Session, at: &Snapshot) -> ceph::Result<()> {
     match session.snapshots.remove(cx, at).await {
-        Err(error) if !error.is_snapshot_gone() => Err(error),
-        _ => Ok(()),
+        Err(error) if error.is_snapshot_gone() => session.confirm(cx).await,
+        other => other,
     }
 }
 

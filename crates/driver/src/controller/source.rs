@@ -131,6 +131,7 @@ async fn volume(
         }
         Ok(info) => info,
         Err(error) if error.is_not_found() => {
+            session.confirm(cx).await?;
             let as_snapshot = SnapshotUuid::at_end_of(id.uuid().as_str());
             if let Some(uuid) = as_snapshot
                 && !is_known

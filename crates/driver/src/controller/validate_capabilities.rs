@@ -69,7 +69,10 @@ async fn exists(cx: &Context, session: &Session, record: &Record) -> Result<Opti
     let Some(shown) = &record.backing_snapshot else {
         let at = session.subvolume(record);
         return match session.subvolumes.path(cx, &at).await {
-            Err(error) if error.is_not_found() => Ok(Some(error.to_string())),
+            Err(error) if error.is_not_found() => {
+                session.confirm(cx).await?;
+                Ok(Some(error.to_string()))
+            }
             other => Ok(other.map(|_| None)?),
         };
     };

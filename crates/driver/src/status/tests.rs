@@ -75,6 +75,7 @@ variants!(of_config_error, CONFIG, config::Error:
 variants!(of_kind, KINDS, ErrorKind:
     ErrorKind::NotFound => "Ceph: NotFound",
     ErrorKind::GroupNotFound => "Ceph: GroupNotFound",
+    ErrorKind::FilesystemNotFound => "Ceph: FilesystemNotFound",
     ErrorKind::AlreadyExists => "Ceph: AlreadyExists",
     ErrorKind::CompareFailed => "Ceph: CompareFailed",
     ErrorKind::VersionChanged => "Ceph: VersionChanged",

@@ -52,7 +52,7 @@ pub struct Origin {
 /// A clone that keeps its snapshot from being removed.
 #[derive(Clone, Debug)]
 pub(in crate::memory) struct Job {
-    at: Subvolume,
+    pub(in crate::memory) at: Subvolume,
     origin: Origin,
     /// Steps until it is complete, and then two more until its snapshot knows.
     left: u32,

@@ -455,6 +455,11 @@ pub(super) fn cephs() -> Vec<Row> {
             "mgr command `x`: subvolume group not found: words",
         ),
         (
+            ErrorKind::FilesystemNotFound,
+            Code::Aborted,
+            "mgr command `x`: file system not found by this name: words",
+        ),
+        (
             ErrorKind::AlreadyExists,
             Code::Internal,
             "mgr command `x`: exists already: words",
