@@ -136,7 +136,7 @@ impl<K: Kind> Journal<K> {
         self.remove_record(cx, &entry.uuid).await
     }
 
-    async fn remove_record(&self, cx: &Context, uuid: &Uuid<K>) -> Result<(), Error> {
+    pub(super) async fn remove_record(&self, cx: &Context, uuid: &Uuid<K>) -> Result<(), Error> {
         let remove = WriteOp::new().then(WriteStep::Remove);
         unless_gone(self.cluster.write(cx, &self.record(uuid), remove).await)
     }

@@ -45,13 +45,14 @@ impl<K: Kind> Journal<K> {
         new: &K::New,
         entry: Option<Entry<K>>,
     ) -> Result<Reservation<K::Record>, Error> {
-        let uuid = self.claim(cx, request_name, entry).await?;
-        if let Claim::Existing(uuid) = &uuid
+        let claim = self.claim(cx, request_name, entry).await?;
+        if let Claim::Existing(uuid) = &claim
             && let Some(record) = self.lookup(cx, uuid).await?
         {
             return self.found(request_name, record);
         }
-        let uuid = uuid.into_uuid();
+        let existing = matches!(claim, Claim::Existing(_));
+        let uuid = claim.into_uuid();
         let record = K::reserved(new, request_name, uuid.clone());
         // An object without a name is one that ceph-csi had begun when it died: it is ours to fill.
         let write = WriteOp::new()
@@ -62,6 +63,11 @@ impl<K: Kind> Journal<K> {
             })
             .then(WriteStep::OmapSet(K::encode(&record)));
         match self.cluster.write(cx, &self.record(&uuid), write).await {
+            // What the name led to went in the very moment between the two looks, and nothing leads to this record.
+            Ok(()) if existing && !self.leads_to(cx, request_name, &uuid).await? => {
+                self.remove_record(cx, &uuid).await?;
+                Err(Error::Contended(request_name.to_owned()))
+            }
             Ok(()) => Ok(Reservation::New(record)),
             // Somebody else wrote the record of this reservation first: theirs holds.
             Err(error) if error.kind == ErrorKind::CompareFailed => {
@@ -73,6 +79,16 @@ impl<K: Kind> Journal<K> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn leads_to(
+        &self,
+        cx: &Context,
+        request_name: &str,
+        uuid: &Uuid<K>,
+    ) -> Result<bool, Error> {
+        let entry = self.entry(cx, request_name).await?;
+        Ok(entry.is_some_and(|entry| entry.uuid == *uuid))
     }
 
     /// Makes the directory lead from the name to a uuid, and tells to which. `entry` is what it had so far.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ceph::fault::{Fault, Faults};
+use ceph::fault::{Fault, Faults, Pause};
 use ceph::memory::Memory;
 use ceph::{Context, Object, WriteOp, WriteStep};
 
@@ -488,4 +488,39 @@ async fn an_absent_record_reads_as_none() {
             .unwrap(),
         None
     );
+}
+
+/// The name is retired and its record purged between two looks of a reservation: at the directory, and at the record.
+/// Then the record that it writes has no key, and is taken back; the repeat gets a uuid of its own.
+#[tokio::test]
+async fn a_name_that_is_retired_between_two_looks_is_reserved_anew() {
+    let fixture = Fixture::new();
+    let cx = &fixture.cx;
+    let journal = fixture.journal();
+    let before = record_of(journal.reserve(cx, NAME, &new_record()).await.unwrap());
+    let (faults, pause) = (Faults::new(), Pause::new());
+    let object = format!("csi.volume.{}", before.uuid);
+    faults.once(
+        move |call| call.what.contains(&object),
+        Fault::Pause(pause.clone()),
+    );
+    let client = faults.wrap(fixture.memory.client());
+    let late: Journal = Journal::new(client, fixture.pool, "csi", "default");
+    let new = new_record();
+    let (reserved, ()) = tokio::join!(late.reserve(cx, NAME, &new), async {
+        assert!(pause.reached().await);
+        assert!(journal.retire(cx, &before).await.unwrap());
+        journal.purge(cx, &before.uuid).await.unwrap();
+        pause.end();
+    });
+    assert!(matches!(reserved, Err(Error::Contended(_))), "{reserved:?}");
+    let directory = BTreeMap::from([("csi.volumes.default".to_owned(), BTreeMap::new())]);
+    assert_eq!(fixture.omaps(), directory);
+
+    let again = late.reserve(cx, NAME, &new).await.unwrap();
+    let Reservation::New(again) = again else {
+        panic!("not new: {again:?}")
+    };
+    assert_ne!(again.uuid, before.uuid);
+    assert_eq!(journal.find(cx, NAME).await.unwrap(), Some(again));
 }
