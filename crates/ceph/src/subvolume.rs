@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use crate::{Context, Result};
+use crate::{Context, Error, ErrorKind, Result};
 
 /// Which subvolume.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -71,6 +71,18 @@ pub trait Subvolumes: Send + Sync + std::fmt::Debug {
 
     /// What is known about the subvolume.
     async fn info(&self, cx: &Context, at: &Subvolume) -> Result<Info>;
+
+    /// As [`Self::info`], for who needs the subvolume and not only its snapshots: `NotFound` if those are all that is
+    /// left of it.
+    async fn existing(&self, cx: &Context, at: &Subvolume) -> Result<Info> {
+        let info = self.info(cx, at).await?;
+        if info.path.is_empty() {
+            let call = format!("subvolume `{}`", at.name);
+            let detail = "it is removed, and only its snapshots are left";
+            return Err(Error::new(ErrorKind::NotFound, call, detail));
+        }
+        Ok(info)
+    }
 
     /// Sets the quota to `bytes`, more or less than before; `Invalid` if more than that is in use.
     async fn resize(&self, cx: &Context, at: &Subvolume, bytes: u64) -> Result<()>;

@@ -129,6 +129,39 @@ fn a_refused_expansion_changes_nothing() {
     }
 }
 
+/// Ceph still tells of a subvolume of which only snapshots are left: it is no volume.
+#[test]
+fn what_is_left_of_a_removed_volume_is_none() {
+    for grown in [false, true] {
+        let (world, id, _) = with_volume();
+        world.memory.know_quiesce();
+        let process = world.start(Faults::new());
+        if grown {
+            // So that its size is asked for.
+            process.expand(&id, 2).served();
+        }
+        let snapshot = process.snapshot("snapshot-1", &id).served().snapshot_id;
+        world.retain_snapshots(&id);
+        let gone = Code::NotFound;
+        assert_eq!(process.group("group-1", &[&id]).refused().code(), gone);
+        assert_eq!(process.snapshot("snapshot-2", &id).refused().code(), gone);
+        assert_eq!(process.expand(&id, 3).refused().code(), gone);
+        assert_eq!(process.validate(&id).refused().code(), gone);
+
+        // Its name gets a new one, beside the snapshot.
+        let size = if grown { 2 } else { 1 };
+        let again = process.create(NAME, size).served().volume.unwrap();
+        let (_, state) = world.memory.subvolumes().swap_remove(0);
+        assert_eq!(again.volume_context["subvolumePath"], state.path);
+        assert!(state.path.starts_with("/volumes/csi/csi-vol-"));
+        assert_eq!(state.quota, Some(size.cast_unsigned() << 30));
+        process.delete_snapshot(&snapshot).served();
+        process.delete(&again.volume_id).served();
+        assert_eq!(world.leftovers(), Vec::<String>::new(), "grown: {grown}");
+        process.kill();
+    }
+}
+
 /// An administrator has given the volume more by hand than is on record: it stays so, and the answer tells.
 #[test]
 fn an_expansion_takes_nothing_away() {

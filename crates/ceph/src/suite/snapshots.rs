@@ -89,6 +89,7 @@ pub async fn retained_snapshots(on: &Subject) -> anyhow::Result<()> {
 
     let info = subvolumes.info(&cx, &at.of).await?;
     ensure!(info.state == "snapshot-retained" && info.path.is_empty());
+    fails(subvolumes.existing(&cx, &at.of).await, NotFound)?;
     fails(subvolumes.path(&cx, &at.of).await, NotFound)?;
     fails(subvolumes.resize(&cx, &at.of, 1 << 30).await, NotFound)?;
     fails(subvolumes.metadata(&cx, &at.of).await, NotFound)?;

@@ -182,7 +182,7 @@ impl Copying<'_> {
         places: &Places,
     ) -> Result<Provisioned, Error> {
         let (cx, subvolumes) = (self.cx, &self.session.subvolumes);
-        let info = subvolumes.info(cx, &places.at).await?;
+        let info = subvolumes.existing(cx, &places.at).await?;
         let mut quota = info.quota;
         if let Some(range) = self.request.size {
             let wanted = range.quota();

@@ -91,7 +91,7 @@ async fn take(
         group: new.details.group.clone(),
         name: new.source.clone(),
     };
-    let look = OptionFuture::from(is_new.then(|| session.subvolumes.info(cx, &of)));
+    let look = OptionFuture::from(is_new.then(|| session.subvolumes.existing(cx, &of)));
     let reserve = journal.reserve_after(cx, &request.name, new, entry);
     let (reserved, volume) = tokio::join!(reserve, look);
     let mut reserved = reserved?;
@@ -148,7 +148,7 @@ async fn make(
     let at = session.snapshot(&record);
     let volume = match volume {
         Some(told) => told,
-        None => session.subvolumes.info(cx, &at.of).await,
+        None => session.subvolumes.existing(cx, &at.of).await,
     };
     let created = match &volume {
         Ok(volume) => {

@@ -35,7 +35,7 @@ pub(super) async fn run(
     let at = session.subvolume(&Record::without_journal(id.uuid()));
     let (record, info) = tokio::join!(
         open::record(cx, &session, &id),
-        session.subvolumes.info(cx, &at)
+        session.subvolumes.existing(cx, &at)
     );
     let record = record?;
     let name = record.request_name.clone();
@@ -90,7 +90,7 @@ async fn expand(
     // What is noted does not tell: an administrator may have given it more by hand.
     let info = match looked {
         Some(told) => told?,
-        None => session.subvolumes.info(cx, &at).await?,
+        None => session.subvolumes.existing(cx, &at).await?,
     };
     match info.quota {
         Some(quota) if range.admits(Some(quota)) => return Ok(quota),

@@ -78,7 +78,7 @@ impl Controller {
         }
         match session
             .subvolumes
-            .info(cx, &session.subvolume(&record))
+            .existing(cx, &session.subvolume(&record))
             .await
         {
             Ok(info) => Ok(Known {

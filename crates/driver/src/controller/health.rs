@@ -9,7 +9,7 @@
 //! | `ObjectsUnfound` | INACCESSIBLE | the only copies of objects are on disks that are away |
 //! | `DataInconsistent` | DEGRADED | copies of objects differ |
 //! | `PoolFull` | DEGRADED | nothing can be written: disks or quota of a pool are used up |
-//! | `SubvolumeMissing` | INACCESSIBLE | the journal knows the volume, and its subvolume is not there |
+//! | `SubvolumeMissing` | INACCESSIBLE | the journal knows the volume, and its subvolume is not there, but for snapshots |
 //! | `JournalUnreadable` | DEGRADED | the volume's journal record cannot be read |
 //!
 //! Reasons do not change between releases. Redundancy that Ceph is restoring by itself is no ailment.

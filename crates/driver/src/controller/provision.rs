@@ -181,7 +181,7 @@ async fn find(
             path.map(|path| (path, details.size))
         }
         // Made by ceph-csi, or grown since: ask for the truth.
-        None => match session.subvolumes.info(cx, &at).await {
+        None => match session.subvolumes.existing(cx, &at).await {
             Ok(info) if !admits(info.quota) => return Err(other_size(request, info.quota)),
             Ok(info) => {
                 let pool = record

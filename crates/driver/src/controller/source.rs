@@ -125,10 +125,7 @@ async fn volume(
         return snapshot(cx, session, of, snapshot_id).await;
     }
     let at = session.subvolume(&record);
-    let info = match session.subvolumes.info(cx, &at).await {
-        Ok(info) if info.path.is_empty() => {
-            return Err(absent("only snapshots are left of it".to_owned()));
-        }
+    let info = match session.subvolumes.existing(cx, &at).await {
         Ok(info) => info,
         Err(error) if error.is_not_found() => {
             session.confirm(cx).await?;

@@ -121,6 +121,24 @@ fn a_subvolume_that_somebody_removed_is_missed() {
     process.kill();
 }
 
+/// Ceph still tells of a subvolume of which only snapshots are left.
+#[test]
+fn a_subvolume_of_which_only_snapshots_are_left_is_missed() {
+    let (world, process) = lab();
+    let id = process.create_id("pvc-1");
+    let snapshot = process.snapshot("snapshot-1", &id).served().snapshot_id;
+    world.retain_snapshots(&id);
+    assert_eq!(process.reasons(&id), ["SubvolumeMissing"]);
+    let got = process.get(&id).served();
+    assert_eq!(got.volume.unwrap().capacity_bytes, 1 << 30);
+    assert!(got.status.unwrap().volume_condition.unwrap().abnormal);
+    process.delete(&id).served();
+    assert_eq!(process.get(&id).refused().code(), Code::NotFound);
+    process.delete_snapshot(&snapshot).served();
+    assert_eq!(world.leftovers(), [""; 0]);
+    process.kill();
+}
+
 #[test]
 fn pools_and_records_matter() {
     let (world, process) = lab();

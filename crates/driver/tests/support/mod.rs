@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use ceph::fault::Faults;
 use ceph::memory::Memory;
+use ceph::mgr::MgrVolumes;
+use ceph::subvolume::{Removal, Subvolumes as _};
 use ceph::{Cluster, Connect, Context, Identity, Pool, WriteOp, WriteStep};
 use csi_proto::v1::controller_server::Controller as _;
 use csi_proto::v1::group_controller_server::GroupController as _;
@@ -148,6 +150,16 @@ impl World {
             }
         }
         left
+    }
+
+    /// Removes the subvolume of a volume by hand, but for its snapshots.
+    pub(crate) fn retain_snapshots(&self, volume_id: &str) {
+        let name = format!("csi-vol-{}", &volume_id[volume_id.len() - 36..]);
+        let all = self.memory.subvolumes();
+        let (at, _) = all.iter().find(|(at, _)| at.name == name).unwrap();
+        let subvolumes = MgrVolumes::new(self.memory.client());
+        let cx = Context::with_timeout(Duration::from_secs(10));
+        block_on(subvolumes.remove(&cx, at, Removal::RetainSnapshots)).unwrap();
     }
 
     /// Removes from all records what ceph-csi would not have written.

@@ -81,7 +81,7 @@ pub(super) async fn quotas(
     members: &[Member],
 ) -> Result<Vec<Option<u64>>, Error> {
     let infos = members.iter().map(|member| async {
-        match session.subvolumes.info(cx, &member.at).await {
+        match session.subvolumes.existing(cx, &member.at).await {
             Ok(info) => Ok(info.quota),
             Err(error) => {
                 let id = member.id.to_string();
