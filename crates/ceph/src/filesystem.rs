@@ -16,6 +16,10 @@ const MAX_AGE: Duration = Duration::from_mins(10);
 /// An unknown name or id makes one `fs dump` in this time, however often it is asked for.
 const MISS_INTERVAL: Duration = Duration::from_secs(5);
 
+/// What there is to say to a user to whom the monitors show nothing.
+pub(crate) const NONE_SEEN: &str =
+    "this user sees no file system; its mon capability must allow `r` for the wanted one";
+
 /// A CephFS file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filesystem {
@@ -121,8 +125,7 @@ impl Known {
     fn missing(&self, what: &str) -> Error {
         let names: Vec<_> = self.filesystems.iter().map(|fs| fs.name.as_str()).collect();
         let detail = if names.is_empty() {
-            "this user sees no file system; its mon capability must allow `r` for the wanted one"
-                .to_owned()
+            NONE_SEEN.to_owned()
         } else {
             format!("this user sees: {}", names.join(", "))
         };

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::Connection;
 use crate::fault::{Fault, Faults};
 use crate::memory::Memory;
+use crate::{Connection, Subvolume};
 
 fn read(answer: &[u8]) -> Result<Vec<FilesystemState>> {
     mon::parse::<FsDump>("fs dump", answer).map(Into::into)
@@ -152,5 +152,52 @@ async fn whoever_waits_for_another_keeps_its_own_deadline() {
 async fn nothing_visible_hints_at_the_capability() {
     let connection = Connection::new(Memory::new().client());
     let error = connection.filesystem(&cx(), "one").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound);
     assert!(error.to_string().contains("mon capability"), "{error}");
+    // Whoever has an id knows that there was one.
+    let error = connection.filesystem_with_id(&cx(), 1).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::PermissionDenied);
+    assert!(error.to_string().contains("mon capability"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_is_asked_for_anew_once_the_manager_does_not_know_it() {
+    let fixture = Fixture::new();
+    let one = fixture.find("one").await.unwrap();
+    fixture.memory.rename_filesystem("one", "three");
+    let known = fixture.connection.filesystem_with_id(&cx(), one.id).await;
+    assert_eq!(known.unwrap().name, "one");
+    let at = Subvolume {
+        fs: "one".to_owned(),
+        group: String::new(),
+        name: "x".to_owned(),
+    };
+    let path = fixture.connection.subvolumes().path(&cx(), &at).await;
+    assert_eq!(path.unwrap_err().kind, ErrorKind::FilesystemNotFound);
+    let known = fixture.connection.filesystem_with_id(&cx(), one.id).await;
+    assert_eq!(known.unwrap().name, "three");
+    assert_eq!(fixture.dumps(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_is_confirmed_by_a_new_look() {
+    let fixture = Fixture::new();
+    let one = fixture.find("one").await.unwrap();
+    let confirm = || async { fixture.connection.confirm(&cx(), &one).await };
+    confirm().await.unwrap();
+    assert_eq!(fixture.dumps(), 2);
+    fixture.memory.rename_filesystem("one", "three");
+    let error = confirm().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::FilesystemNotFound);
+    assert!(
+        error.to_string().contains("is called `three` by now"),
+        "{error}"
+    );
+    fixture.memory.remove_filesystem("three");
+    let error = confirm().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::FilesystemNotFound);
+    fixture
+        .faults
+        .once(|call| call.what.contains("fs dump"), Fault::TimeOut);
+    assert_eq!(confirm().await.unwrap_err().kind, ErrorKind::TimedOut);
 }

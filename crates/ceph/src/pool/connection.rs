@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::filesystem::{Cache, Filesystem};
+use crate::filesystem::{Cache, Filesystem, NONE_SEEN};
 use crate::mgr::MgrVolumes;
 use crate::{Clones, Cluster, Context, Error, ErrorKind, Quiesce, Result, Snapshots, Subvolumes};
 
@@ -83,11 +83,20 @@ impl Connection {
     /// The file system with the fscid `id`; otherwise as [`Self::filesystem`].
     ///
     /// # Errors
-    /// As [`Self::filesystem`].
+    /// As [`Self::filesystem`]; but `PermissionDenied` if this user sees no file system at all. Capabilities name
+    /// file systems: one that was given another name looks to their users as if it were gone.
     pub async fn filesystem_with_id(&self, cx: &Context, id: i64) -> Result<Filesystem> {
         let what = format!("file system with id {id}");
-        self.filesystems
+        let found = self
+            .filesystems
             .find(&*self.cluster, cx, &what, |fs| fs.id == id)
-            .await
+            .await;
+        found.map_err(|error| match &*error.detail {
+            NONE_SEEN => {
+                let call = format!("mon command `fs dump` for {what}");
+                Error::new(ErrorKind::PermissionDenied, call, NONE_SEEN)
+            }
+            _ => error,
+        })
     }
 }

@@ -170,3 +170,31 @@ fn a_creation_by_the_old_name_leaves_nothing() {
     assert_eq!(world.leftovers(), Vec::<String>::new());
     process.kill();
 }
+
+/// Capabilities name file systems. To a user with those for the old name the one with the new name looks as if it were
+/// gone, which proves nothing.
+#[test]
+fn what_the_user_does_not_see_is_not_gone() {
+    let world = World::new();
+    let process = world.start(Faults::new());
+    let volume = process.create(NAME, 1).served().volume.unwrap().volume_id;
+    world.memory.remove_filesystem("cephfs");
+    let status = process.delete(&volume).refused();
+    assert_eq!(status.code(), Code::Aborted, "{status:?}");
+    let status = process.delete(&volume).refused();
+    assert_eq!(status.code(), Code::PermissionDenied, "{status:?}");
+    assert!(
+        status.message().contains("the mon capability `allow r`"),
+        "{status:?}"
+    );
+    process.kill();
+
+    // Where it sees others, it is.
+    world.memory.create_filesystem("first");
+    world.memory.create_filesystem("second");
+    let (shape, uuid) = volume.split_at(volume.len() - 36);
+    let third = format!("{}3-{uuid}", &shape[..shape.len() - 2]);
+    let process = world.start(Faults::new());
+    process.delete(&third).served();
+    process.kill();
+}
