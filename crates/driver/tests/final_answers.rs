@@ -15,11 +15,11 @@ mod renamed;
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod support;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ceph::fault::{Fault, Faults};
-use ceph::mgr::MgrVolumes;
-use ceph::{Context, Error, ErrorKind, Subvolumes as _};
+use ceph::{Command, Context, Error, ErrorKind};
 use support::{World, block_on};
 use tonic::Code;
 
@@ -168,18 +168,28 @@ fn an_expansion_takes_nothing_away() {
     let (world, id, _) = with_volume();
     let (at, _) = world.memory.subvolumes().swap_remove(0);
     let process = world.start(Faults::new());
-    let by_hand = |bytes| {
-        let subvolumes = MgrVolumes::new(world.memory.client());
+    let by_hand = |size: &str| {
+        let arguments = BTreeMap::from([
+            ("vol_name", &*at.fs),
+            ("sub_name", &*at.name),
+            ("group_name", &*at.group),
+            ("new_size", size),
+        ]);
+        let command = Command::new("fs subvolume resize", &arguments).unwrap();
         let cx = Context::with_timeout(Duration::from_secs(10));
-        block_on(subvolumes.resize(&cx, &at, bytes)).unwrap();
+        block_on(world.memory.client().mgr_command(&cx, &command)).unwrap();
     };
-    by_hand(5 << 30);
+    by_hand("5368709120");
     let answer = process.expand(&id, 3).served();
     assert_eq!(answer.capacity_bytes, 5 << 30);
     assert_eq!(world.memory.subvolumes()[0].1.quota, Some(5 << 30));
     let answer = process.expand(&id, 7).served();
     assert_eq!(answer.capacity_bytes, 7 << 30);
     assert_eq!(world.memory.subvolumes()[0].1.quota, Some(7 << 30));
+    by_hand("inf");
+    let answer = process.expand(&id, 9).served();
+    assert_eq!(answer.capacity_bytes, 9 << 30);
+    assert_eq!(world.memory.subvolumes()[0].1.quota, None);
     process.kill();
 }
 

@@ -92,9 +92,12 @@ async fn expand(
         Some(told) => told?,
         None => session.subvolumes.existing(cx, &at).await?,
     };
+    let noted = record.details.as_ref().and_then(|details| details.size);
     match info.quota {
         Some(quota) if range.admits(Some(quota)) => return Ok(quota),
         Some(quota) if quota >= wanted => return Err(Error::BeyondLimit { quota }),
+        // It was made with a limit, and has none any more. One that was made without gets its first.
+        None if noted.is_some() => return Ok(wanted),
         _ => {}
     }
     let resize = session.subvolumes.resize(cx, &at, wanted);
