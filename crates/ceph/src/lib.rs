@@ -37,7 +37,7 @@ pub use cluster::{Cluster, Command, Lock};
 pub use context::{Context, Progress, Step};
 pub use error::{Error, ErrorKind, Result};
 pub use filesystem::Filesystem;
-pub use librados::monitors;
+pub use librados::{end_process, monitors};
 pub use object::{Object, OmapPage, ReadAnswer, ReadOp, WriteOp, WriteStep};
 pub use pool::{Connect, Connection, Identity, Pool};
 pub use quiesce::{Quiesce, QuiesceLimits, QuiesceSet, Quiet};

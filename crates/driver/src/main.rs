@@ -32,20 +32,20 @@ fn main() -> ExitCode {
 
 fn start(settings: Settings) -> ExitCode {
     // Kept to the end, so that the last lines are written.
-    let _log = match logging::init(&settings.logging) {
+    let log = match logging::init(&settings.logging) {
         Ok(guard) => guard,
         Err(error) => {
             complain(&format!("{:#}", anyhow::Error::new(error)));
             return ExitCode::FAILURE;
         }
     };
-    match run(settings) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
+    let ended = run(settings);
+    if let Err(error) = &ended {
+        tracing::error!("{error:#}");
     }
+    drop(log);
+    // Connections may still be open, or be made.
+    ceph::end_process(ended.is_err().into())
 }
 
 fn run(settings: Settings) -> anyhow::Result<()> {

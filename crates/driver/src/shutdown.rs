@@ -22,7 +22,7 @@ pub fn on_signal() -> io::Result<CancellationToken> {
         ours.cancel();
         let name = signals.next().await;
         tracing::warn!("{name} again: leaving at once");
-        std::process::exit(1);
+        ceph::end_process(1);
     });
     Ok(token)
 }

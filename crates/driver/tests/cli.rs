@@ -235,8 +235,12 @@ fn liveness_answers_and_ends_on_either_signal() {
 
 /// The driver without Ceph: one cluster, whose monitors are at an address that nobody has.
 fn driver(dir: &Path, args: &[&str]) -> Running {
+    driver_of(dir, "192.0.2.1:6789", args)
+}
+
+fn driver_of(dir: &Path, monitor: &str, args: &[&str]) -> Running {
     let path = |name: &str| dir.join(name).display().to_string();
-    let config = r#"[{"clusterID": "a", "monitors": ["192.0.2.1:6789"]}]"#;
+    let config = format!(r#"[{{"clusterID": "a", "monitors": ["{monitor}"]}}]"#);
     fs::write(path("config.json"), config).unwrap();
     let (endpoint, file) = (path("csi.sock"), path("config.json"));
     let endpoint = format!("--endpoint=unix://{endpoint}");
@@ -272,7 +276,11 @@ fn the_driver_serves_until_it_is_told_to_end() {
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let dir = tempfile::tempdir().unwrap();
-    let mut running = driver(dir.path(), &["--rpc-timeout=1m", "--shutdown-grace=1m"]);
+    // Nobody takes its calls, so that the request lasts: networks can refuse an address that nobody has at once.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let monitor = silent.local_addr().unwrap().to_string();
+    let args = ["--rpc-timeout=1m", "--shutdown-grace=1m"];
+    let mut running = driver_of(dir.path(), &monitor, &args);
     let socket = dir.path().join("csi.sock");
     let caller = std::thread::spawn(move || create_volume(&socket));
     running.line("GRPC call: /csi.v1.Controller/CreateVolume");

@@ -5,12 +5,16 @@
 //! cannot always disconnect first, as a manager that is away holds its connection. So while there are
 //! connections, `exit` ends the process at once instead; what Rust flushes at the end it has flushed
 //! by then.
+//!
+//! While the library is being loaded, or a connection made, such destructors are registered after ours and run before
+//! it. Whoever ends the process itself does so with [`end_process`].
 #![expect(unsafe_code, reason = "calls C")]
 
 use core::ffi::{c_int, c_void};
+use std::io::{self, Write as _};
 use std::ptr;
 use std::sync::Once;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 unsafe extern "C" {
     /// As `atexit`, but the function is told the status. Only the GNU C library has it.
@@ -21,6 +25,25 @@ unsafe extern "C" {
 
 /// Handles of librados that are not shut down yet.
 static HANDLES: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether the library is loaded, or is about to be.
+static LOADED: AtomicBool = AtomicBool::new(false);
+
+/// Ends the process, also while connections are made or open.
+pub fn end_process(status: i32) -> ! {
+    if LOADED.load(Ordering::SeqCst) {
+        // Nobody is left to tell if that fails.
+        let _ = io::stdout().flush();
+        // SAFETY: has no preconditions.
+        unsafe { _exit(status) }
+    }
+    std::process::exit(status)
+}
+
+/// Notes that the library is about to be loaded.
+pub(crate) fn loading() {
+    LOADED.store(true, Ordering::SeqCst);
+}
 
 /// Notes a new handle.
 pub(crate) fn handle_created() {

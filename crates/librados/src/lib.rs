@@ -40,6 +40,7 @@ mod write_op;
 pub use cluster::Cluster;
 pub use config::Config;
 pub use error::Error;
+pub use exit::end_process;
 pub use ioctx::IoCtx;
 pub use monitors::Monitors;
 pub use read_op::{OmapPage, ReadAnswer, ReadOp};

@@ -6,8 +6,8 @@ use std::thread;
 
 use libloading::Library;
 
-use crate::Error;
 use crate::sys::Api;
+use crate::{Error, exit};
 
 /// The name under which every release since 2010 installs it.
 const SONAME: &str = "librados.so.2";
@@ -53,6 +53,7 @@ pub(crate) fn get() -> Result<&'static Api, Error> {
     if let Some(api) = API.get() {
         return Ok(api);
     }
+    exit::loading();
     // On a thread of its own: the megabyte of stack that this takes goes with it.
     let thread = thread::Builder::new()
         .name("rados-load".to_owned())
