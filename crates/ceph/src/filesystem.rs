@@ -1,6 +1,7 @@
 //! Facts about file systems, from `fs dump`, remembered because they hardly ever change.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -15,10 +16,6 @@ use crate::{Cluster, Context, Error, ErrorKind, Result};
 const MAX_AGE: Duration = Duration::from_mins(10);
 /// An unknown name or id makes one `fs dump` in this time, however often it is asked for.
 const MISS_INTERVAL: Duration = Duration::from_secs(5);
-
-/// What there is to say to a user to whom the monitors show nothing.
-pub(crate) const NONE_SEEN: &str =
-    "this user sees no file system; its mon capability must allow `r` for the wanted one";
 
 /// A CephFS file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +62,31 @@ pub async fn states(cluster: &dyn Cluster, cx: &Context) -> Result<Vec<Filesyste
     Ok(dump.into())
 }
 
+/// Which file system.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted<'a> {
+    Named(&'a str),
+    WithId(i64),
+}
+
+impl Wanted<'_> {
+    fn is(self, filesystem: &Filesystem) -> bool {
+        match self {
+            Self::Named(name) => filesystem.name == name,
+            Self::WithId(id) => filesystem.id == id,
+        }
+    }
+}
+
+impl fmt::Display for Wanted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => write!(f, "file system `{name}`"),
+            Self::WithId(id) => write!(f, "file system with id {id}"),
+        }
+    }
+}
+
 /// The file systems that one connection sees.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
@@ -84,17 +106,17 @@ impl Cache {
         self.outdated.store(true, Ordering::Relaxed);
     }
 
-    /// The file system that `wanted` accepts; `what` names it in errors.
+    /// The wanted file system.
     pub(crate) async fn find(
         &self,
         cluster: &dyn Cluster,
         cx: &Context,
-        what: &str,
-        wanted: impl Fn(&Filesystem) -> bool + Send + Sync,
+        wanted: Wanted<'_>,
     ) -> Result<Filesystem> {
+        let what = wanted.to_string();
         // Held while asking, so that callers who come meanwhile use that answer.
         let mut known = cx
-            .within("file systems known", what, async {
+            .within("file systems known", &what, async {
                 Ok(self.known.lock().await)
             })
             .await?;
@@ -102,34 +124,43 @@ impl Cache {
             *known = None;
         }
         if let Some(known) = &*known {
-            let found = known.filesystems.iter().find(|fs| wanted(fs));
+            let found = known.filesystems.iter().find(|fs| wanted.is(fs));
             let max_age = if found.is_some() {
                 MAX_AGE
             } else {
                 MISS_INTERVAL
             };
             if known.since.elapsed() < max_age {
-                return found.cloned().ok_or_else(|| known.missing(what));
+                return found.cloned().ok_or_else(|| known.missing(wanted));
             }
         }
         let fresh = known.insert(Known {
             filesystems: list(cluster, cx).await?,
             since: Instant::now(),
         });
-        let found = fresh.filesystems.iter().find(|fs| wanted(fs));
-        found.cloned().ok_or_else(|| fresh.missing(what))
+        let found = fresh.filesystems.iter().find(|fs| wanted.is(fs));
+        found.cloned().ok_or_else(|| fresh.missing(wanted))
     }
 }
 
 impl Known {
-    fn missing(&self, what: &str) -> Error {
+    fn missing(&self, wanted: Wanted<'_>) -> Error {
         let names: Vec<_> = self.filesystems.iter().map(|fs| fs.name.as_str()).collect();
-        let detail = if names.is_empty() {
-            NONE_SEEN.to_owned()
-        } else {
-            format!("this user sees: {}", names.join(", "))
+        if !names.is_empty() {
+            let detail = format!("this user sees: {}", names.join(", "));
+            return Error::new(ErrorKind::NotFound, wanted.to_string(), detail);
+        }
+        let (kind, call) = match wanted {
+            Wanted::Named(_) => (ErrorKind::NotFound, wanted.to_string()),
+            // Whoever has an id knows that there was one.
+            Wanted::WithId(_) => {
+                let call = format!("mon command `fs dump` for {wanted}");
+                (ErrorKind::PermissionDenied, call)
+            }
         };
-        Error::new(ErrorKind::NotFound, what, detail)
+        let detail =
+            "this user sees no file system; its mon capability must allow `r` for the wanted one";
+        Error::new(kind, call, detail)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::filesystem::{Cache, Filesystem, NONE_SEEN};
+use crate::filesystem::{Cache, Filesystem, Wanted};
 use crate::mgr::MgrVolumes;
 use crate::{Clones, Cluster, Context, Error, ErrorKind, Quiesce, Result, Snapshots, Subvolumes};
 
@@ -56,10 +56,8 @@ impl Connection {
     /// # Errors
     /// `NotFound` if this user sees none of that name; it names those that it sees.
     pub async fn filesystem(&self, cx: &Context, name: &str) -> Result<Filesystem> {
-        let what = format!("file system `{name}`");
-        self.filesystems
-            .find(&*self.cluster, cx, &what, |fs| fs.name == name)
-            .await
+        let wanted = Wanted::Named(name);
+        self.filesystems.find(&*self.cluster, cx, wanted).await
     }
 
     /// Looks anew whether the file system has its name still. The manager goes by names: what it finds absent is
@@ -86,17 +84,7 @@ impl Connection {
     /// As [`Self::filesystem`]; but `PermissionDenied` if this user sees no file system at all. Capabilities name
     /// file systems: one that was given another name looks to their users as if it were gone.
     pub async fn filesystem_with_id(&self, cx: &Context, id: i64) -> Result<Filesystem> {
-        let what = format!("file system with id {id}");
-        let found = self
-            .filesystems
-            .find(&*self.cluster, cx, &what, |fs| fs.id == id)
-            .await;
-        found.map_err(|error| match &*error.detail {
-            NONE_SEEN => {
-                let call = format!("mon command `fs dump` for {what}");
-                Error::new(ErrorKind::PermissionDenied, call, NONE_SEEN)
-            }
-            _ => error,
-        })
+        let wanted = Wanted::WithId(id);
+        self.filesystems.find(&*self.cluster, cx, wanted).await
     }
 }
