@@ -16,7 +16,7 @@ use super::snapshot;
 use crate::backend::Session;
 use crate::error::Error;
 use crate::events::{Events, Reason};
-use crate::journal::{Details, NewRecord, Origin, Record, Source};
+use crate::journal::{NewRecord, Origin, Record, Source};
 use crate::request::CreateVolume;
 
 /// A clone that fails this often in one request is given up.
@@ -196,16 +196,7 @@ impl Copying<'_> {
         if places.temporary {
             remove_snapshot(self.session, wait, cx, &places.from).await?;
         }
-        // Group and pool are those that it was begun with: config.json may name others by now.
-        let noted = record.details.as_ref().unwrap_or(&self.new.details);
-        let details = Details {
-            size: quota,
-            origin: Some(Origin {
-                complete: true,
-                ..self.origin.clone()
-            }),
-            ..noted.clone()
-        };
+        let details = record.completed(&self.new.details, self.origin, quota);
         let journal = &self.session.journal;
         journal.note(cx, &record.uuid, &details).await?;
         let record = Record {

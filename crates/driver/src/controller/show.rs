@@ -15,7 +15,7 @@ use super::provision::{Provisioned, other_size};
 use super::{shallow, snapshot};
 use crate::backend::Session;
 use crate::error::Error;
-use crate::journal::{self, Details, NewRecord, Origin, Record, Source};
+use crate::journal::{self, NewRecord, Origin, Record, Source};
 use crate::request::CreateVolume;
 
 /// How we know that a snapshot is gone which is still there.
@@ -71,16 +71,8 @@ impl Showing<'_> {
         if let Some(why) = gone {
             return self.give_up(record, why).await;
         }
-        // As the record has it from its beginning: config.json may name another group by now.
-        let noted = record.details.as_ref().unwrap_or(&self.new.details);
-        let details = Details {
-            size: self.new.details.size,
-            origin: Some(Origin {
-                complete: true,
-                ..self.origin.clone()
-            }),
-            ..noted.clone()
-        };
+        let new = &self.new.details;
+        let details = record.completed(new, self.origin, new.size);
         if !session.journal.complete(cx, &record.uuid, &details).await? {
             return Err(self.lost(&record).await?);
         }

@@ -64,7 +64,7 @@ impl<K: Kind> Journal<K> {
             .then(WriteStep::OmapSet(K::encode(&record)));
         match self.cluster.write(cx, &self.record(&uuid), write).await {
             // What the name led to went in the very moment between the two looks, and nothing leads to this record.
-            Ok(()) if existing && !self.leads_to(cx, request_name, &uuid).await? => {
+            Ok(()) if existing && !self.is_reserved(cx, request_name, &uuid).await? => {
                 self.remove_record(cx, &uuid).await?;
                 Err(Error::Contended(request_name.to_owned()))
             }
@@ -79,16 +79,6 @@ impl<K: Kind> Journal<K> {
             }
             Err(error) => Err(error.into()),
         }
-    }
-
-    async fn leads_to(
-        &self,
-        cx: &Context,
-        request_name: &str,
-        uuid: &Uuid<K>,
-    ) -> Result<bool, Error> {
-        let entry = self.entry(cx, request_name).await?;
-        Ok(entry.is_some_and(|entry| entry.uuid == *uuid))
     }
 
     /// Makes the directory lead from the name to a uuid, and tells to which. `entry` is what it had so far.

@@ -124,6 +124,19 @@ impl Record {
         self.origin().filter(|origin| !origin.complete)
     }
 
+    /// What is noted once the volume is complete: made of `origin`, and of this size. Group and pool are those of the
+    /// record, with which it was begun, as config.json may name others by now; else those of `new`.
+    pub fn completed(&self, new: &Details, origin: &Origin, size: Option<u64>) -> Details {
+        Details {
+            size,
+            origin: Some(Origin {
+                complete: true,
+                ..origin.clone()
+            }),
+            ..self.details.as_ref().unwrap_or(new).clone()
+        }
+    }
+
     /// What is to be assumed of a volume that has no record: the default name, made by ceph-csi.
     pub fn without_journal(uuid: &VolumeUuid) -> Self {
         Self {
