@@ -150,20 +150,6 @@ impl Raw {
         journal.write(OMAP, write).unwrap();
     }
 
-    /// Waits until the driver has noted when the snapshot `id` was taken, which it does behind its answer.
-    pub(crate) fn wait_for_note(&self, id: &str) {
-        let record = format!("csi.snap.{}", uuid(id));
-        let is_noted = |notes: &Vec<u8>| String::from_utf8_lossy(notes).contains(r#""taken":{"#);
-        while !self
-            .omap(&record, "spirula.snapshot")
-            .unwrap()
-            .iter()
-            .any(is_noted)
-        {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
     /// Waits until the driver has removed the record of what it has deleted, `csi.volume.` or `csi.snap.` by its
     /// id, and the mark that it has for that.
     pub(crate) fn wait_for_removal(&self, kind: &str, id: &str) {

@@ -102,7 +102,7 @@ pub(crate) fn remove(bench: &Bench, client: &Client, id: &str) {
 
 /// Calls of a client, timed.
 ///
-/// They return when what follows the answer is done as well: else that would be while the raw commands are timed.
+/// A deletion returns when what follows the answer is done as well: else that would be while the raw commands are timed.
 struct Calls<'a> {
     bench: &'a Bench,
     client: Client,
@@ -111,9 +111,7 @@ struct Calls<'a> {
 
 impl Calls<'_> {
     fn create(&self, name: &str, volume: &str) -> (Duration, Snapshot) {
-        let (time, snapshot) = timed(|| take(self.bench, &self.client, name, volume));
-        self.raw.wait_for_note(&snapshot.snapshot_id);
-        (time, snapshot)
+        timed(|| take(self.bench, &self.client, name, volume))
     }
 
     fn delete(&self, id: &str) -> Duration {
