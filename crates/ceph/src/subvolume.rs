@@ -58,8 +58,8 @@ pub struct CreateOptions {
 
 /// Operations on subvolumes. They behave as Ceph's own: `create` of an existing one succeeds, everything
 /// else on an absent one is `NotFound`, anything in an absent group is `GroupNotFound`, and in an absent file
-/// system `FilesystemNotFound`; most on a clone that is not complete is `NotReady`. A name or group that is not one path component is `Invalid` and
-/// never sent.
+/// system `FilesystemNotFound`; most on a clone that is not complete is `NotReady`. A name or group that is not
+/// one path component is `Invalid` and never sent.
 #[async_trait]
 pub trait Subvolumes: Send + Sync + std::fmt::Debug {
     /// Creates the subvolume. One that exists is no error: it gets the size of `options`, even a smaller

@@ -75,8 +75,8 @@ pub trait Mounter: Send + Sync + fmt::Debug {
         Ok(())
     }
 
-    /// Mounts `fs` at the directory `at`, and returns what is mounted afterwards. When it returns an error it has cleaned up after itself,
-    /// but for what the kernel still shows as mounted, which the caller takes away.
+    /// Mounts `fs` at the directory `at`, and returns what is mounted afterwards. When it returns an error it has
+    /// cleaned up after itself, but for what the kernel still shows as mounted, which the caller takes away.
     async fn mount(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<MountTable, Error>;
 }
 
