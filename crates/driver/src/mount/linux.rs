@@ -334,7 +334,7 @@ impl Mounts for Linux {
         dead: &[String],
         fresh: &Mount,
     ) -> Result<(), Error> {
-        elsewhere::replace(cx, &self.own, dead, fresh).await
+        elsewhere::replace(cx, &self.own, &self.questions, dead, fresh).await
     }
 
     async fn check(&self, _cx: &Context) -> Result<(), Error> {

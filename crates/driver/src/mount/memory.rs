@@ -118,6 +118,22 @@ impl Memory {
         state.push(Path::new(at), &device, "tmpfs", MountFlags::NONE);
     }
 
+    /// Mounts a CephFS that is not this driver's, whose superblock is given the number `device`.
+    pub fn mount_stranger(&self, at: &str, device: &str) {
+        let mut state = self.lock();
+        let client = Client {
+            serving: Serving {
+                process: None,
+                monitors: None,
+                name: None,
+                root: None,
+            },
+            health: Health::Well,
+        };
+        state.clients.insert(device.to_owned(), client);
+        state.push(Path::new(at), device, "fuse.ceph-fuse", MountFlags::NONE);
+    }
+
     /// Starts a container that has a copy of the mount at `path`.
     pub fn add_container(&self, path: &str) {
         let mut state = self.lock();

@@ -20,7 +20,24 @@ pub(super) struct Elsewhere {
     pub(super) mount: Mount,
 }
 
-/// The mounts of the superblocks `devices` in all mount namespaces but our own, as far as their processes
+impl Elsewhere {
+    /// The mount by a path from here.
+    pub(super) fn seen_from_here(&self) -> Mount {
+        let mut mount = self.mount.clone();
+        let root = Path::new("/proc")
+            .join(self.process.to_string())
+            .join("root");
+        mount.mount_point = root.join(
+            mount
+                .mount_point
+                .strip_prefix("/")
+                .unwrap_or(&mount.mount_point),
+        );
+        mount
+    }
+}
+
+/// The mounts of CephFS with the superblocks `devices` in all mount namespaces but our own, as far as their processes
 /// are visible from here. Those on top come first.
 pub(super) fn find(devices: &[String]) -> io::Result<Vec<Elsewhere>> {
     let mut found = Vec::new();
@@ -33,7 +50,7 @@ pub(super) fn find(devices: &[String]) -> io::Result<Vec<Elsewhere>> {
             continue;
         };
         let dead = table.mounts().iter().rev();
-        let dead = dead.filter(|mount| devices.contains(&mount.device));
+        let dead = dead.filter(|mount| mount.is_cephfs() && devices.contains(&mount.device));
         found.extend(dead.cloned().map(|mount| Elsewhere { process, mount }));
     }
     Ok(found)

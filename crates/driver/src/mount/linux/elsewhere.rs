@@ -9,15 +9,18 @@ use secrecy::SecretString;
 use super::super::command::{self, Program};
 use super::super::role::{self, OwnProgram, Replace};
 use super::super::{Error, Mount, There, helper, namespaces};
-use super::{LOOK_UP, call, look_up};
+use super::questions::Questions;
+use super::{LOOK_UP, PROBE, call, look_up};
 
 /// How long replacing one mount in another namespace may take.
 const REPLACE: Duration = Duration::from_secs(5);
 
-/// Puts `fresh` in the place of the mounts of the superblocks `dead`, by the driver's program `own`.
+/// Puts `fresh` in the place of the mounts of the superblocks `dead`, by the driver's program `own`. What answers the
+/// question whether it serves is another's, which was given the number of a dead one.
 pub(super) async fn replace(
     cx: &Context,
     own: &OwnProgram,
+    questions: &Questions,
     dead: &[String],
     fresh: &Mount,
 ) -> Result<(), Error> {
@@ -29,6 +32,12 @@ pub(super) async fn replace(
         let Some(source) = fresh.counterpart(&place.mount) else {
             continue;
         };
+        let asked = questions
+            .probe(&cx.at_most(PROBE), &place.seen_from_here())
+            .await;
+        if !matches!(asked, Err(Error::Dead { .. } | Error::Hangs { .. })) {
+            continue;
+        }
         let path = source.clone();
         let shown = helper::run(cx, LOOK_UP, &source, move || look_up(&path)).await??;
         if shown.is_none_or(|place| place.there == There::Nothing) {

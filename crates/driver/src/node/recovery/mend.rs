@@ -95,6 +95,7 @@ async fn mend_held(
     record.mending = false;
     node.recovery.records.put(record.clone());
 
+    forget_strangers(node, &mut record, &table).await;
     let stale: Vec<_> = record.stale(&table).cloned().collect();
     for stale in &stale {
         match fresh.counterpart(stale) {
@@ -146,6 +147,21 @@ async fn is_dead(
         },
         _ => true,
     })
+}
+
+/// Forgets dead superblocks whose number was given to another one since: that of a mount which serves.
+async fn forget_strangers(node: &Node, record: &mut Record, table: &MountTable) {
+    let mut strangers = Vec::new();
+    for device in record.old() {
+        let mut mounts = record.stale(table);
+        let Some(mount) = mounts.find(|mount| mount.device == *device) else {
+            continue;
+        };
+        if matches!(look(node, mount).await, Look::Answers) {
+            strangers.push(device.clone());
+        }
+    }
+    record.devices.retain(|device| !strangers.contains(device));
 }
 
 /// Gives all targets what they are owed, and keeps in mind which have not got it. The first error, if there is one:

@@ -269,6 +269,37 @@ async fn a_target_that_fails_keeps_no_other_from_its_mount() {
     assert!(lab.is_well().await, "{:?}", lab.mounts.mounted());
 }
 
+/// The kernel gives the number of a superblock again once that is mounted nowhere.
+#[tokio::test]
+async fn a_mount_that_was_given_the_number_of_a_dead_one_is_left_alone() {
+    const STRANGER: &str = "/mnt/of-somebody-else";
+    let mut lab = in_use().await;
+    lab.heal_running_pods = true;
+    let device = lab.mounts.table(&cx()).await.unwrap();
+    let device = device.at(STAGING.as_ref()).unwrap().device.clone();
+    let faults = Faults::new();
+    faults.always(
+        |call| call.what.starts_with("replace elsewhere "),
+        Fault::TimeOut,
+    );
+    lab.restart(faults);
+    lab.mounts.set_health(STAGING, Health::Dead);
+    lab.round().await;
+    lab.mounts.add_dir(STRANGER);
+    lab.mounts.mount_stranger(STRANGER, &device);
+    let before = lab.mounts.mounted();
+
+    lab.restart(Faults::new());
+    for _ in 0..2 {
+        lab.round().await;
+        assert_eq!(lab.mounts.mounted(), before);
+        let table = lab.mounts.table(&cx()).await.unwrap();
+        assert_eq!(table.at(STRANGER.as_ref()).unwrap().device, device);
+    }
+    lab.take_away().await;
+    assert_eq!(lab.mounts.mounted(), [STRANGER]);
+}
+
 #[tokio::test]
 #[expect(
     clippy::print_stdout,
