@@ -155,6 +155,8 @@ fn mounted(
         &user,
         "-r",
         path,
+        "--admin_socket=",
+        "--log_file=",
     ];
     let mut client = program("ceph-fuse", target);
     let mut client = client.args(arguments).args([&keyfile, &fs]).spawn()?;

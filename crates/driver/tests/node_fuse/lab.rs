@@ -15,6 +15,7 @@ use csi_proto::v1::{
     NodeGetVolumeStatsRequest, NodeGetVolumeStatsResponse, NodePublishVolumeRequest,
     NodeStageVolumeRequest, NodeUnpublishVolumeRequest, NodeUnstageVolumeRequest, VolumeCapability,
 };
+use rustix::process::{Pid, Signal, kill_process};
 use spirula::backend::Backend;
 use spirula::ceph_conf::CephConf;
 use spirula::config::Config;
@@ -360,8 +361,14 @@ pub(crate) fn processes_of(at: &Path) -> Vec<i32> {
 }
 
 impl Drop for Lab {
-    /// Whatever a failed test has left mounted would keep the directory from being removed.
+    /// Whatever a failed test has left mounted would keep the directory from being removed, and what sleeps in a mount
+    /// whose client does not answer would keep the test from ending.
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            for process in processes_of(&self.staging) {
+                let _ = kill_process(Pid::from_raw(process).unwrap(), Signal::KILL);
+            }
+        }
         let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let directory = self.directory.path().display().to_string();
         for line in table.lines().rev() {

@@ -2,7 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::lab::{Lab, runtime};
@@ -19,7 +20,7 @@ pub(crate) const MENDED: Duration = Duration::from_mins(3);
 pub(crate) struct Container {
     child: Child,
     input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    output: mpsc::Receiver<String>,
 }
 
 impl Container {
@@ -33,7 +34,15 @@ impl Container {
             .spawn()
             .unwrap();
         let input = child.stdin.take().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (sender, output) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if sender.send(line.trim().to_owned()).is_err() {
+                    break;
+                }
+            }
+        });
         let mut container = Self {
             child,
             input,
@@ -47,9 +56,8 @@ impl Container {
     pub(crate) fn run(&mut self, command: &str) -> String {
         let one_line = format!("{{ {{ {command}; }} 2>&1 || echo failed; }} | head -n 1");
         writeln!(self.input, "{one_line}").unwrap();
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        line.trim().to_owned()
+        let line = self.output.recv_timeout(MENDED);
+        line.unwrap_or_else(|_| panic!("`{command}` has not ended"))
     }
 
     pub(crate) fn read(&mut self, path: &Path) -> String {
@@ -64,7 +72,10 @@ impl Container {
 impl Drop for Container {
     fn drop(&mut self) {
         let _ = self.child.kill();
-        let _ = self.child.wait();
+        // Of a test that failed it may sleep in a mount.
+        if !std::thread::panicking() {
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -98,7 +109,7 @@ impl Staged {
     pub(crate) fn wait_until_mended(&self) -> Duration {
         let start = Instant::now();
         for path in [&self.lab.staging, &self.pod, &self.reader] {
-            while std::fs::read_to_string(path.join("file")).ok().as_deref() != Some("content\n") {
+            while content_of(&path.join("file")).as_deref() != Some("content\n") {
                 assert!(start.elapsed() < MENDED, "{} is dead", path.display());
                 std::thread::sleep(Duration::from_millis(20));
             }
@@ -113,6 +124,15 @@ impl Staged {
         self.lab.unstage().await.unwrap();
         self.lab.assert_clean().await;
     }
+}
+
+/// `None` if the file cannot be read. A client may not answer at all; the test is to end all the same.
+fn content_of(file: &Path) -> Option<String> {
+    let (sender, content) = mpsc::channel();
+    let path = file.to_owned();
+    std::thread::spawn(move || sender.send(std::fs::read_to_string(path).ok()));
+    let content = content.recv_timeout(MENDED);
+    content.unwrap_or_else(|_| panic!("{} is silent", file.display()))
 }
 
 pub(crate) fn wait_for(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) -> Duration {

@@ -1,7 +1,7 @@
 //! Looks for the key where it must not be.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::lab::{key, setting};
@@ -20,20 +20,27 @@ pub(crate) fn contains_key(content: &[u8]) -> bool {
 }
 
 /// Looks for the key in all files, but for large ones, below `directory` that were changed since `start`. The
-/// cluster itself keeps its keys, and writes them anew when it tidies up.
+/// cluster itself keeps its keys, and writes them anew when it tidies up. What is mounted below is left out, and not
+/// even looked at: it may be of another test, and hang.
 pub(crate) fn search(directory: &Path, start: SystemTime) {
-    if directory == Path::new(&setting("SPIRULA_TEST_CEPH_DIR")) {
-        return;
-    }
-    let Ok(device) = std::fs::metadata(directory).map(|metadata| metadata.dev()) else {
-        return;
-    };
+    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let mounts = table.lines().filter_map(|line| line.split(' ').nth(4));
+    let mut not = mounts.map(PathBuf::from).collect::<HashSet<_>>();
+    not.insert(setting("SPIRULA_TEST_CEPH_DIR").into());
+    let directory = directory.canonicalize();
+    search_but(&not, &directory.unwrap_or_default(), start);
+}
+
+fn search_but(not: &HashSet<PathBuf>, directory: &Path, start: SystemTime) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if not.contains(&entry.path()) {
+            continue;
+        }
         let Ok(metadata) = entry.path().symlink_metadata() else {
             continue;
         };
-        if metadata.is_dir() && metadata.dev() == device {
-            search(&entry.path(), start);
+        if metadata.is_dir() {
+            search_but(not, &entry.path(), start);
         } else if metadata.is_file()
             && metadata.len() <= LARGEST
             && metadata.modified().unwrap() >= start

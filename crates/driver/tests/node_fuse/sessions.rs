@@ -48,8 +48,16 @@ fn evict_those(chosen: impl Fn(&serde_json::Value) -> bool) -> usize {
     reason = "plays the administrator of the cluster"
 )]
 pub(crate) fn ceph(arguments: &[&str]) -> String {
-    let output = Command::new("ceph")
-        .args(["--conf", &setting("CEPH_CONF"), "-n", "client.admin"])
+    // A command to a metadata server that ends meanwhile is never answered.
+    let output = Command::new("timeout")
+        .args([
+            "60",
+            "ceph",
+            "--conf",
+            &setting("CEPH_CONF"),
+            "-n",
+            "client.admin",
+        ])
         .arg(format!(
             "--keyfile={}",
             setting("SPIRULA_TEST_ADMIN_KEYFILE")
