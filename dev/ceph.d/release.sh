@@ -32,6 +32,8 @@ release_prepare() {
   into_release=(unshare --mount --propagation private -- sh -ec '
     root=$1 dir=$2
     shift 2
+    # Copies, which would keep the file systems of others in use.
+    timeout 20 umount --all --lazy --no-canonicalize --types fuse.ceph-fuse,ceph || true
     for shared in /dev /proc /sys; do mount --rbind "$shared" "$root$shared"; done
     mount --bind "$dir" "$root$dir"
     exec chroot "$root" "$@"' sh "$root" "$dir")
