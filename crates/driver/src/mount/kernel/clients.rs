@@ -6,9 +6,9 @@
 //! used. So then the mount is asked once more. Where debugfs is not mounted nothing is known.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{fs, io};
 
 use ceph::Context;
 use rustix::io::Errno;
@@ -78,13 +78,11 @@ impl Clients {
         let client = match known {
             Some(client) => client,
             None => match self.which.ask(cx, mount).await {
+                Ok(client) => self.keep(id, Some(client)),
+                Err(Error::Call { source, .. }) if does_not_tell(&source) => self.keep(id, None),
                 Err(Error::Dead { .. }) => return Ok(self.of_stranger(self.all(cx, mount).await?)),
-                Err(Error::Hangs { .. }) => return Ok(Liveness::Unknown),
-                answer => {
-                    let client = answer.ok();
-                    self.lock().insert(id, client.clone());
-                    client
-                }
+                // Another time it may.
+                Err(_) => return Ok(Liveness::Unknown),
             },
         };
         let Some(client) = client else {
@@ -101,6 +99,12 @@ impl Clients {
             Some(Told::Alone | Told::InSession) => Liveness::Alive,
             None => Liveness::Unknown,
         })
+    }
+
+    /// Keeps in mind which `client` a mount has, and returns it.
+    fn keep(&self, mount: MountId, client: Option<String>) -> Option<String> {
+        self.lock().insert(mount, client.clone());
+        client
     }
 
     /// Forgets mounts that are no more.
@@ -150,6 +154,12 @@ impl Clients {
 fn dead(client: &str) -> Liveness {
     let client = client.rsplit('.').next().unwrap_or(client);
     Liveness::Dead(format!("its cluster has shut out the kernel's {client}"))
+}
+
+/// Whether a mount answers so that does not know the question.
+fn does_not_tell(error: &io::Error) -> bool {
+    let errors = [Errno::NODATA, Errno::OPNOTSUPP];
+    Errno::from_io_error(error).is_some_and(|errno| errors.contains(&errno))
 }
 
 impl Told {

@@ -109,6 +109,18 @@ async fn a_kernel_that_does_not_tell_is_asked_once() {
 }
 
 #[tokio::test]
+async fn a_mount_that_could_not_be_asked_once_is_asked_again() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), "f.client1", "blocklisted: true");
+    let mut clients = Clients::at(directory.path().to_owned(), |_| Err(Errno::AGAIN));
+    let liveness = clients.liveness(&cx(), &mount(LINE)).await.unwrap();
+    assert_eq!(liveness, Liveness::Unknown);
+    clients.which = Probe::new("ask", |_| Ok("f.client1".to_owned()));
+    let liveness = clients.liveness(&cx(), &mount(LINE)).await.unwrap();
+    assert!(matches!(liveness, Liveness::Dead(_)), "{liveness:?}");
+}
+
+#[tokio::test]
 async fn nothing_is_known_without_debugfs_and_of_who_comes_back() {
     let absent = Clients::at("/absent".into(), |_| Ok("f.client1".to_owned()));
     let liveness = absent.liveness(&cx(), &mount(LINE)).await.unwrap();
