@@ -65,6 +65,8 @@ pub enum Health {
     Evicted,
     /// It waits for its cluster.
     Hanging,
+    /// Nobody knows: it cannot be asked.
+    Unknown,
 }
 
 impl Memory {
@@ -118,20 +120,20 @@ impl Memory {
         state.push(Path::new(at), &device, "tmpfs", MountFlags::NONE);
     }
 
-    /// Mounts a CephFS that is not this driver's, whose superblock is given the number `device`.
-    pub fn mount_stranger(&self, at: &str, device: &str) {
+    /// Mounts a CephFS of the type `fs_type` that is not this driver's, whose superblock is given the number `device`.
+    pub fn mount_stranger(&self, at: &str, fs_type: &str, device: &str, health: Health) {
         let mut state = self.lock();
         let client = Client {
             serving: Serving {
                 process: None,
                 monitors: None,
                 name: None,
-                root: None,
+                root: Some("/of/somebody/else".to_owned()),
             },
-            health: Health::Well,
+            health,
         };
         state.clients.insert(device.to_owned(), client);
-        state.push(Path::new(at), device, "fuse.ceph-fuse", MountFlags::NONE);
+        state.push(Path::new(at), device, fs_type, MountFlags::NONE);
     }
 
     /// Starts a container that has a copy of the mount at `path`.

@@ -14,7 +14,7 @@ pub(super) mod takeover;
 pub(super) use mend::Mended;
 pub(super) use takeover::discard;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -81,15 +81,29 @@ impl Recovery {
         self.succeeded(volume);
         let known = self.records.get(volume);
         let known = known.filter(|known| known.staging == staging);
-        let (devices, owed) = known.map_or_else(Default::default, |old| (old.devices, old.owed));
-        self.records.put(Record {
+        let mut record = Record {
             volume: volume.to_owned(),
             staging: staging.to_owned(),
-            devices: with(devices, device),
+            devices: Vec::new(),
+            dead: BTreeMap::new(),
             mending: false,
-            owed,
+            owed: Vec::new(),
             fs: fs.clone(),
-        });
+        };
+        if let Some(known) = known {
+            // Else another driver has staged and unstaged it since, and the numbers may be anybody's.
+            if known.mending || known.devices.last().is_some_and(|last| last == device) {
+                record.devices = known.devices;
+            }
+            (record.dead, record.owed) = (known.dead, known.owed);
+        }
+        record.revive(device);
+        self.records.put(record);
+    }
+
+    /// The mount at the staging path of `volume` was found dead, as `table` shows it, and is about to go.
+    pub(super) fn condemn(&self, volume: &str, table: &MountTable) {
+        self.records.change(volume, |record| record.condemn(table));
     }
 
     /// The volume is to be taken away.
@@ -119,10 +133,10 @@ impl Recovery {
 
     /// The target is to be taken away.
     pub(super) fn unpublished(&self, target: &Path) {
-        for mut record in self.records.all() {
-            if record.owed.iter().any(|owed| owed.at == target) {
-                record.owed.retain(|owed| owed.at != target);
-                self.records.put(record);
+        for record in self.records.all() {
+            if record.knows(target) {
+                self.records
+                    .change(&record.volume, |record| record.release(target));
             }
         }
     }
@@ -183,13 +197,6 @@ pub(super) struct States {
     pub(super) recovering: usize,
     /// Dead, and could not be mounted anew at the last attempt.
     pub(super) failed: usize,
-}
-
-/// `devices` with `device` as the last one.
-fn with(mut devices: Vec<String>, device: &str) -> Vec<String> {
-    devices.retain(|old| old != device);
-    devices.push(device.to_owned());
-    devices
 }
 
 /// Looks after the volumes of `node` until `shutdown`.
@@ -262,7 +269,7 @@ impl Need {
 /// Why the volume needs to be mended; `None` if it does not.
 async fn needs(node: &Node, record: &Record, table: &MountTable) -> Option<Need> {
     if record.mending {
-        return Some(Need::of_places("the process before this one was at it"));
+        return Some(Need::of_places("mounting it anew has begun and not ended"));
     }
     let mut mounts = table.mounts().iter();
     if !mounts.any(|mount| record.shows(mount)) {
@@ -308,8 +315,9 @@ async fn look(node: &Node, mount: &Mount) -> Look {
                     why: format!("its client was evicted, or ended: {source}"),
                     certain: source.kind() == std::io::ErrorKind::NotConnected,
                 },
-                Err(mount::Error::Hangs { .. }) => Look::Silent,
-                _ => Look::Answers,
+                Ok(()) => Look::Answers,
+                // That it could not be asked is no answer either.
+                Err(_) => Look::Silent,
             }
         }
         Ok(Liveness::Alive) => Look::Answers,

@@ -65,7 +65,7 @@ async fn stage(
     let fs = node.ceph_fs(cx, request).await?;
     let place = staging_place(node, cx, &request.staging).await?;
     let mounted = if let Some(mount) = place.mount()
-        && already_staged(node, cx, mount, &fs).await?
+        && already_staged(node, cx, &request.volume, mount, &fs).await?
     {
         tracing::debug!("staged already");
         Mounted {
@@ -144,6 +144,7 @@ async fn staging_place(node: &Node, cx: &Context, staging: &Path) -> Result<Plac
 async fn already_staged(
     node: &Node,
     cx: &Context,
+    volume: &str,
     mount: &Mount,
     fs: &CephFs,
 ) -> Result<bool, Error> {
@@ -159,7 +160,8 @@ async fn already_staged(
         Ok(()) => {}
         Err(mount::Error::Dead { .. }) => {
             tracing::warn!("the mount at `{}` is dead: mounting anew", path.display());
-            // Targets that were bound to it are dead, too, and go when they are unpublished.
+            // Targets that were bound to it are dead, too; the recovery gives them the new one.
+            node.recovery.condemn(volume, &node.mounts.table(cx).await?);
             return Ok(false);
         }
         Err(error) => return Err(error.into()),

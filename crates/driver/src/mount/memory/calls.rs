@@ -215,6 +215,7 @@ impl Mounts for Memory {
                 let (call, waited) = ("stat", Duration::from_secs(1));
                 Err(Error::Hangs { call, path, waited })
             }
+            Health::Unknown => Err(failed("stat", &path, "no thread to ask it")),
         }
     }
 
@@ -234,7 +235,7 @@ impl Mounts for Memory {
         Ok(
             match state.clients.get(&at.device).map(|client| client.health) {
                 Some(Health::Well | Health::Hanging) => Liveness::Alive,
-                Some(Health::Evicted) => Liveness::Unknown,
+                Some(Health::Evicted | Health::Unknown) => Liveness::Unknown,
                 Some(Health::Dead) | None => Liveness::Dead("it was killed".to_owned()),
             },
         )

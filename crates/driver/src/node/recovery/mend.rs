@@ -9,7 +9,7 @@ use ceph::Context;
 use super::super::place::describe;
 use super::super::{Node, PathError, stage_volume};
 use super::record::{Owed, Record};
-use super::{Look, Need, look, with};
+use super::{Look, Need, look};
 use crate::error::Error;
 use crate::mount::{Mount, MountFlags, MountTable, There, Users};
 use crate::operations::{Held, Key};
@@ -20,6 +20,10 @@ const MEND: Duration = Duration::from_secs(30);
 
 /// What is kept of that for the targets.
 const REBIND: Duration = Duration::from_secs(5);
+
+/// How many targets are bared before the first of them has to have its mount: what is owed to them, and the table does
+/// not show any more, has to fit into one key of the kernel's keyring, with paths of any length that is likely.
+const AT_ONCE: usize = 16;
 
 /// Does what the volume needs, unless somebody is at it; why that failed.
 pub(super) async fn mend(
@@ -72,15 +76,17 @@ async fn mend_held(
     volume: &str,
     believed: bool,
 ) -> Result<Mended, Error> {
+    let records = &node.recovery.records;
     // It may have been unstaged since.
-    let Some(mut record) = node.recovery.records.get(volume) else {
+    let Some(record) = records.get(volume) else {
         return Ok(Mended::Completely);
     };
     let table = node.mounts.table(cx).await?;
-    let dead = is_dead(node, &record, &table, believed).await?;
-    if dead {
-        record.mending = true;
-        node.recovery.records.put(record.clone());
+    if is_dead(node, &record, &table, believed).await? {
+        records.change(volume, |record| {
+            record.mending = true;
+            record.condemn(&table);
+        });
         let limited = cx.at_most(cx.remaining().saturating_sub(REBIND));
         let mounted = stage_volume::mount_anew(node, &limited, &record.fs, &record.staging).await;
         node.known
@@ -91,41 +97,28 @@ async fn mend_held(
         let path = record.staging.clone();
         return Err(PathError::NotStaged { path }.into());
     };
-    record.devices = with(record.devices, &fresh.device);
-    record.mending = false;
-    node.recovery.records.put(record.clone());
+    records.change(volume, |record| {
+        record.revive(&fresh.device);
+        record.condemn_more(&table);
+    });
+    forget_strangers(node, cx, volume, &table).await;
 
-    forget_strangers(node, &mut record, &table).await;
-    let stale: Vec<_> = record.stale(&table).cloned().collect();
-    for stale in &stale {
-        match fresh.counterpart(stale) {
-            Some(source) => record.owed.push(Owed::new(stale, source)),
-            None => tracing::warn!(
-                "`{}` shows another directory than the volume's and stays dead",
-                stale.mount_point.display()
-            ),
-        }
-    }
-    record.owed.dedup_by(|one, other| one.at == other.at);
-    node.recovery.records.put(record.clone());
-    let mut failed = give_all(node, cx, held, &mut record).await.err();
-    let old = record.old().to_vec();
+    let mut given = give_all(node, cx, held, volume, &table, fresh).await;
+    let old = records.get(volume).map(|record| record.old().to_vec());
     if node.recovery.heal_running_pods
-        && !old.is_empty()
+        && let Some(old) = old.filter(|old| !old.is_empty())
         && let Err(error) = node.mounts.replace_elsewhere(cx, &old, fresh).await
     {
-        failed = failed.or(Some(error.into()));
+        given = given.and(Err(error.into()));
     }
-    let mended = match failed {
-        Some(error) => Err(error),
-        None if record.owed.is_empty() => {
+    let mended = given?;
+    if mended == Mended::Completely {
+        records.change(volume, |record| {
             record.devices.retain(|device| *device == fresh.device);
-            Ok(Mended::Completely)
-        }
-        None => Ok(Mended::InPart),
-    };
-    node.recovery.records.put(record);
-    mended
+            record.dead.clear();
+        });
+    }
+    Ok(mended)
 }
 
 /// Whether there is nothing at the staging path that would be of use.
@@ -149,38 +142,108 @@ async fn is_dead(
     })
 }
 
-/// Forgets dead superblocks whose number was given to another one since: that of a mount which serves.
-async fn forget_strangers(node: &Node, record: &mut Record, table: &MountTable) {
-    let mut strangers = Vec::new();
+/// Forgets dead superblocks whose number was given to another one since, as far as a mount tells that was not seen to be
+/// of the dead one.
+async fn forget_strangers(node: &Node, cx: &Context, volume: &str, table: &MountTable) {
+    let records = &node.recovery.records;
+    let Some(record) = records.get(volume) else {
+        return;
+    };
     for device in record.old() {
-        let mut mounts = record.stale(table);
-        let Some(mount) = mounts.find(|mount| mount.device == *device) else {
-            continue;
-        };
-        if matches!(look(node, mount).await, Look::Answers) {
-            strangers.push(device.clone());
+        let mut others = table
+            .of_device(device)
+            .filter(|other| !record.is_old(other));
+        if let Some(other) = others.next()
+            && is_another(node, cx, &record, other).await
+        {
+            records.change(volume, |record| record.devices.retain(|old| old != device));
         }
     }
-    record.devices.retain(|device| !strangers.contains(device));
 }
 
-/// Gives all targets what they are owed, and keeps in mind which have not got it. The first error, if there is one:
-/// a target that fails keeps no other from its mount.
+/// Whether `mount` is none of the volume: it serves, or serves something else.
+async fn is_another(node: &Node, cx: &Context, record: &Record, mount: &Mount) -> bool {
+    if !mount.is_cephfs() {
+        return true;
+    }
+    if !mount.is_fuse()
+        && let Ok(Some(serving)) = node.mounts.serving(cx, mount).await
+        && serving.differs_from(&record.fs).is_some()
+    {
+        return true;
+    }
+    matches!(look(node, mount).await, Look::Answers)
+}
+
+/// Gives `fresh` to all targets that are owed it, and to those that show a dead mount in `table`. The first error, if
+/// there is one: a target that fails keeps no other from its mount.
 async fn give_all(
     node: &Node,
     cx: &Context,
     held: &Held,
-    record: &mut Record,
-) -> Result<(), Error> {
-    let (mut owed, mut outcome) = (Vec::new(), Ok(()));
-    for target in &record.owed {
-        let given = give(node, cx, held, record, target).await;
-        if !matches!(given, Ok(true)) {
-            owed.push(target.clone());
+    volume: &str,
+    table: &MountTable,
+    fresh: &Mount,
+) -> Result<Mended, Error> {
+    let records = &node.recovery.records;
+    let Some(record) = records.get(volume) else {
+        return Ok(Mended::Completely);
+    };
+    let owed_here = |stale: &Mount| {
+        let source = fresh.counterpart(stale);
+        if source.is_none() {
+            tracing::warn!(
+                "`{}` shows another directory than the volume's and stays dead",
+                stale.mount_point.display()
+            );
         }
-        outcome = outcome.and(given.map(drop));
+        source.map(|source| Owed::new(stale, source))
+    };
+    let stale: Vec<_> = record.stale(table).filter_map(owed_here).collect();
+    let mut outcome = give_some(node, cx, held, &record, &record.owed).await;
+    for some in stale.chunks(AT_ONCE) {
+        let owed = records.get(volume).map_or(0, |record| record.owed.len());
+        if owed >= AT_ONCE {
+            // Better dead than bare, if there is no mount to be had.
+            return outcome.map(|()| Mended::InPart);
+        }
+        let owe = |record: &mut Record| some.iter().for_each(|owed| record.owe(owed));
+        if let Some(record) = records.change(volume, owe) {
+            outcome = outcome.and(give_some(node, cx, held, &record, some).await);
+        }
     }
-    record.owed = owed;
+    let record = records.get(volume);
+    let is_owed = record.is_some_and(|record| !record.owed.is_empty());
+    outcome.map(|()| {
+        if is_owed {
+            Mended::InPart
+        } else {
+            Mended::Completely
+        }
+    })
+}
+
+/// Gives these targets what they are owed, and keeps in mind which have not got it.
+async fn give_some(
+    node: &Node,
+    cx: &Context,
+    held: &Held,
+    record: &Record,
+    some: &[Owed],
+) -> Result<(), Error> {
+    let (mut given, mut outcome) = (Vec::new(), Ok(()));
+    for target in some {
+        match give(node, cx, held, record, target).await {
+            Ok(true) => given.push(target),
+            Ok(false) => {}
+            Err(error) => outcome = outcome.and(Err(error)),
+        }
+    }
+    if !given.is_empty() {
+        node.recovery.records.change(&record.volume, |record| {
+            record.owed.retain(|owed| !given.contains(&owed));
+        });
+    }
     outcome
 }
 

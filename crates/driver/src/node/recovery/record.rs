@@ -1,6 +1,6 @@
 //! What is needed to mount a volume again: kept in the kernel's keyring, as it has the user's key in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,6 +21,8 @@ pub(in super::super) struct Record {
     /// `major:minor` of the superblocks that show the volume here: the last one is that of the staging
     /// path, those before it are dead, and still mounted in places.
     pub(in super::super) devices: Vec<String>,
+    /// Where else a dead superblock was seen while it was at the staging path, by its device.
+    pub(in super::super) dead: BTreeMap<String, BTreeSet<u64>>,
     /// The staging path is being mounted anew, and may be empty.
     pub(in super::super) mending: bool,
     /// Targets that were unmounted, or are to be, and have not got the new mount yet.
@@ -87,14 +89,32 @@ impl Records {
     /// Keeps `record`. No other volume is shown by its last device from now on: numbers of devices that
     /// are gone are given again.
     pub(in super::super) fn put(&self, record: Record) {
+        self.keep(&mut self.lock(), record);
+    }
+
+    /// Changes what is kept of a volume, and returns it; `None` if nothing is. What others have changed since it was
+    /// last looked at stays changed.
+    pub(in super::super) fn change(
+        &self,
+        volume: &str,
+        change: impl FnOnce(&mut Record),
+    ) -> Option<Record> {
         let mut known = self.lock();
-        let Some(device) = record.devices.last() else {
-            return;
-        };
-        for other in known.values_mut() {
-            if other.volume != record.volume && other.devices.contains(device) {
-                other.devices.retain(|old| old != device);
-                self.store(other);
+        let mut record = known.get(volume).cloned()?;
+        change(&mut record);
+        self.keep(&mut known, record.clone());
+        Some(record)
+    }
+
+    fn keep(&self, known: &mut BTreeMap<String, Record>, record: Record) {
+        if let Some(device) = record.devices.last() {
+            for other in known.values_mut() {
+                let had = other.devices.contains(device) || other.dead.contains_key(device);
+                if other.volume != record.volume && had {
+                    other.devices.retain(|old| old != device);
+                    other.dead.remove(device);
+                    self.store(other);
+                }
             }
         }
         self.store(&record);
@@ -140,6 +160,8 @@ struct Stored {
     staging: PathBuf,
     devices: Vec<String>,
     #[serde(default)]
+    dead: BTreeMap<String, BTreeSet<u64>>,
+    #[serde(default)]
     mending: bool,
     #[serde(default)]
     owed: Vec<Owed>,
@@ -162,11 +184,18 @@ enum StoredSnapshot {
 }
 
 impl Record {
+    /// In bytes, of at most 32,767.
+    #[cfg(test)]
+    pub(in super::super) fn length(&self) -> usize {
+        self.write().expose_secret().len()
+    }
+
     fn write(&self) -> SecretString {
         let fs = &self.fs;
         let stored = Stored {
             staging: self.staging.clone(),
             devices: self.devices.clone(),
+            dead: self.dead.clone(),
             mending: self.mending,
             owed: self.owed.clone(),
             monitors: fs.monitors.clone(),
@@ -212,6 +241,7 @@ impl Record {
             volume,
             staging: stored.staging,
             devices: stored.devices,
+            dead: stored.dead,
             mending: stored.mending,
             owed: stored.owed,
             fs: CephFs {
@@ -239,6 +269,7 @@ mod tests {
             volume: volume.to_owned(),
             staging: "/staging".into(),
             devices: vec!["0:9".to_owned(), device.to_owned()],
+            dead: BTreeMap::from([("0:9".to_owned(), BTreeSet::from([u64::MAX]))]),
             mending: true,
             owed: vec![Owed {
                 at: "/target".into(),
@@ -279,6 +310,10 @@ mod tests {
         records.put(record("old", "0:10"));
         records.put(record("new", "0:10"));
         assert_eq!(records.get("old").unwrap().devices, ["0:9"]);
+        records.put(record("new", "0:9"));
+        let old = records.change("old", |old| old.mending = false).unwrap();
+        assert_eq!(old.devices, [""; 0]);
+        assert!(old.dead.is_empty());
         records.remove("old");
         assert_eq!(records.all().len(), 1);
     }

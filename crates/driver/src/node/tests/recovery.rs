@@ -28,7 +28,14 @@ async fn in_use() -> Lab {
     lab
 }
 
+const STRANGER: &str = "/mnt/of-somebody-else";
+
 impl Lab {
+    async fn device(&self, path: &str) -> String {
+        let table = self.mounts.table(&cx()).await.unwrap();
+        table.at(path.as_ref()).unwrap().device.clone()
+    }
+
     async fn round(&self) {
         round(&self.node, &frame()).await;
     }
@@ -272,32 +279,180 @@ async fn a_target_that_fails_keeps_no_other_from_its_mount() {
 /// The kernel gives the number of a superblock again once that is mounted nowhere.
 #[tokio::test]
 async fn a_mount_that_was_given_the_number_of_a_dead_one_is_left_alone() {
-    const STRANGER: &str = "/mnt/of-somebody-else";
+    for fs_type in ["fuse.ceph-fuse", "ceph"] {
+        for health in [Health::Well, Health::Hanging, Health::Unknown] {
+            let mut lab = in_use().await;
+            lab.heal_running_pods = true;
+            let device = lab.device(STAGING).await;
+            let faults = Faults::new();
+            faults.always(
+                |call| call.what.starts_with("replace elsewhere "),
+                Fault::TimeOut,
+            );
+            lab.restart(faults);
+            lab.mounts.set_health(STAGING, Health::Dead);
+            lab.round().await;
+            lab.mounts.add_dir(STRANGER);
+            lab.mounts
+                .mount_stranger(STRANGER, fs_type, &device, health);
+            let before = lab.mounts.mounted();
+
+            lab.restart(Faults::new());
+            for _ in 0..2 {
+                lab.round().await;
+                assert_eq!(lab.mounts.mounted(), before, "{fs_type} {health:?}");
+                assert_eq!(lab.device(STRANGER).await, device);
+            }
+            if fs_type == "ceph" {
+                let elsewhere = lab.mounts.elsewhere();
+                assert_eq!(elsewhere, [health], "it says what it shows");
+            }
+            lab.take_away().await;
+            assert_eq!(lab.mounts.mounted(), [STRANGER]);
+        }
+    }
+}
+
+/// What the record says is of a time before: a driver that does not know it has had the volume since.
+#[tokio::test]
+async fn numbers_of_a_volume_that_another_driver_had_since_are_forgotten() {
     let mut lab = in_use().await;
+    let device = lab.device(STAGING).await;
+    let record = lab.records.get(&volume_id()).unwrap();
+    lab.take_away().await;
+    lab.records.put(record);
+    lab.mounts.add_dir(STRANGER);
+    lab.mounts
+        .mount_stranger(STRANGER, "fuse.ceph-fuse", &device, Health::Hanging);
     lab.heal_running_pods = true;
-    let device = lab.mounts.table(&cx()).await.unwrap();
-    let device = device.at(STAGING.as_ref()).unwrap().device.clone();
-    let faults = Faults::new();
-    faults.always(
-        |call| call.what.starts_with("replace elsewhere "),
-        Fault::TimeOut,
+    lab.restart(Faults::new());
+    lab.stage(&stage_request()).await.unwrap();
+    let devices = lab.records.get(&volume_id()).unwrap().devices;
+    assert_eq!(devices, [lab.device(STAGING).await]);
+    lab.round().await;
+    assert_eq!(lab.device(STRANGER).await, device);
+}
+
+/// The kubelet may be the first to come, also again after a stage that was killed.
+#[tokio::test]
+async fn what_was_published_of_a_volume_that_is_staged_anew_gets_the_new_mount() {
+    let expected = in_use().await.mounts.mounted();
+    for fault in [None, Some(Fault::KillBefore), Some(Fault::KillAfter)] {
+        let mut lab = in_use().await;
+        lab.heal_running_pods = true;
+        lab.mounts.set_health(STAGING, Health::Dead);
+        let faults = Faults::new();
+        if let Some(fault) = fault.clone() {
+            faults.once(|call| call.what.starts_with("mount "), fault);
+        }
+        lab.restart(faults.clone());
+        let staged = unless_killed(&faults, lab.stage(&stage_request())).await;
+        assert_eq!(staged.is_none(), fault.is_some());
+        lab.restart(Faults::new());
+        lab.stage(&stage_request()).await.unwrap();
+        lab.round().await;
+        assert!(lab.is_well().await, "{fault:?}: {:?}", lab.mounts.mounted());
+        let mut mounted = lab.mounts.mounted();
+        mounted.sort();
+        let mut expected = expected.clone();
+        expected.sort();
+        assert_eq!(mounted, expected, "{fault:?}");
+        assert_eq!(lab.mounts.elsewhere(), [Health::Well], "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_goes_during_a_recovery_is_owed_nothing() {
+    let mut lab = in_use().await;
+    let (faults, pause) = (Faults::new(), Pause::new());
+    let (first, second) = (
+        format!("bind to `{TARGET}`"),
+        format!("bind to `{OTHER_TARGET}`"),
     );
+    faults.always(move |call| call.what == first, Fault::TimeOut);
+    faults.once(move |call| call.what == second, Fault::Pause(pause.clone()));
     lab.restart(faults);
     lab.mounts.set_health(STAGING, Health::Dead);
-    lab.round().await;
-    lab.mounts.add_dir(STRANGER);
-    lab.mounts.mount_stranger(STRANGER, &device);
-    let before = lab.mounts.mounted();
+    let unpublish = async {
+        assert!(pause.reached().await);
+        lab.unpublish(TARGET).await.unwrap();
+        pause.end();
+    };
+    tokio::join!(lab.round(), unpublish);
+    let record = lab.records.get(&volume_id()).unwrap();
+    assert_eq!(record.owed, []);
+}
 
-    lab.restart(Faults::new());
-    for _ in 0..2 {
+#[tokio::test]
+async fn a_volume_that_cannot_be_asked_is_not_taken_for_well() {
+    let lab = in_use().await;
+    lab.mounts.set_health(STAGING, Health::Evicted);
+    lab.round().await;
+    lab.mounts.set_health(STAGING, Health::Unknown);
+    lab.round().await;
+    assert!(lab.is_well().await, "it has said once that it is dead");
+}
+
+#[tokio::test]
+async fn targets_that_cannot_be_unmounted_are_owed_their_mount_once() {
+    let mut lab = in_use().await;
+    lab.mounts.set_health(STAGING, Health::Dead);
+    for _ in 0..3 {
+        let faults = Faults::new();
+        faults.always(
+            |call| call.what.starts_with("unmount `/pods"),
+            Fault::TimeOut,
+        );
+        lab.restart(faults);
         lab.round().await;
-        assert_eq!(lab.mounts.mounted(), before);
-        let table = lab.mounts.table(&cx()).await.unwrap();
-        assert_eq!(table.at(STRANGER.as_ref()).unwrap().device, device);
+        let record = lab.records.get(&volume_id()).unwrap();
+        assert_eq!(record.owed.len(), 2, "{:?}", record.owed);
     }
-    lab.take_away().await;
-    assert_eq!(lab.mounts.mounted(), [STRANGER]);
+    lab.restart(Faults::new());
+    lab.round().await;
+    assert!(lab.is_well().await);
+}
+
+/// More than one key of the kernel's keyring holds.
+#[tokio::test]
+async fn many_targets_are_bared_some_at_a_time() {
+    let target = |number: usize| {
+        format!("/var/lib/kubelet/pods/{number:036}/volumes/kubernetes.io~csi/pvc-{UUID}/mount")
+    };
+    let mut lab = in_use().await;
+    for number in 0..200 {
+        let target = target(number);
+        lab.mounts.add_dir(
+            std::path::Path::new(&target)
+                .parent()
+                .unwrap()
+                .to_str()
+                .unwrap(),
+        );
+        lab.publish(&publish_request(&target)).await.unwrap();
+    }
+    let before = lab.mounts.mounted();
+    let faults = Faults::new();
+    faults.always(|call| call.what.starts_with("bind to "), Fault::TimeOut);
+    lab.restart(faults.clone());
+    lab.mounts.set_health(STAGING, Health::Dead);
+    for _ in 0..5 {
+        lab.round().await;
+        let record = lab.records.get(&volume_id()).unwrap();
+        let (bare, length) = (before.len() - lab.mounts.mounted().len(), record.length());
+        assert!(bare < 32 && length < 16_384, "{bare} bare, {length} bytes");
+        lab.restart(faults.clone());
+    }
+    lab.restart(Faults::new());
+    lab.round().await;
+    assert!(lab.is_well().await);
+    let (mut mounted, mut before) = (lab.mounts.mounted(), before);
+    mounted.sort();
+    before.sort();
+    assert_eq!(mounted, before);
+    for number in 0..200 {
+        assert_eq!(lab.device(&target(number)).await, lab.device(STAGING).await);
+    }
 }
 
 #[tokio::test]
