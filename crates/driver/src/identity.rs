@@ -11,7 +11,9 @@ use tonic::{Request, Response, Status};
 
 use crate::backend::Backend;
 use crate::error::Error;
+use crate::logging::extended;
 use crate::rpc::Frame;
+use crate::status;
 
 /// The gRPC face of the identity service.
 #[derive(Clone, Debug)]
@@ -58,15 +60,21 @@ impl identity_server::Identity for Service {
     }
 
     /// Ready means: the socket answers, and config.json can be read, or could be once. An outage of
-    /// Ceph must not make kubelet restart the driver.
+    /// Ceph must not make kubelet restart the driver. Not to be ready is an answer and no error: sidecars ask
+    /// again every second then, but end on an error, and a mended file would wait for their back-off.
     async fn probe(
         &self,
         request: Request<csi::ProbeRequest>,
     ) -> Result<Response<csi::ProbeResponse>, Status> {
         let backend = Arc::clone(&self.backend);
         let run = |_cx, _held, _request| async move {
-            backend.config().check().map_err(Error::NotReady)?;
-            Ok(csi::ProbeResponse { ready: Some(true) })
+            let checked = backend.config().check().map_err(Error::NotReady);
+            if let Err(error) = &checked {
+                extended!("{}", status::of(error).message());
+            }
+            Ok(csi::ProbeResponse {
+                ready: Some(checked.is_ok()),
+            })
         };
         self.frame.serve(request, run).await
     }

@@ -78,9 +78,16 @@ async fn identity() {
 async fn a_driver_that_has_never_had_a_config_file_is_not_ready() {
     let driver = Driver::start("[{", &[]);
     let mut identity = IdentityClient::new(driver.channel().await);
-    let status = identity.probe(csi::ProbeRequest {}).await.unwrap_err();
-    assert_eq!(status.code(), Code::FailedPrecondition);
-    assert!(status.message().contains("config.json"), "{status}");
+    // An error would end the sidecars.
+    let answer = identity.probe(csi::ProbeRequest {}).await.unwrap();
+    assert_eq!(answer.into_inner().ready, Some(false));
+    std::fs::write(driver.config_file(), CONFIG).unwrap();
+    let answer = identity.probe(csi::ProbeRequest {}).await.unwrap();
+    assert_eq!(answer.into_inner().ready, Some(true));
+    let log = driver.terminate();
+    let why = log.lines().filter(|line| line.contains("not valid JSON"));
+    let (probe, start): (Vec<_>, Vec<_>) = why.partition(|line| line.contains("not ready: "));
+    assert_eq!((probe.len(), start.len()), (1, 1), "{log}");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ pub(super) enum Error {
     Connect(#[from] CannotConnect),
     #[error("{:?}: {}", .0.code(), .0.message())]
     Answer(#[from] tonic::Status),
-    #[error("the driver says that it is not ready")]
+    #[error("the driver says that it is not ready; its log says why")]
     NotReady,
 }
 

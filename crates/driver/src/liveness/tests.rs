@@ -79,7 +79,7 @@ async fn outcomes_of_a_probe() {
     for (driver, message) in [
         (
             Driver::Ready(Some(false)),
-            "the driver says that it is not ready",
+            "the driver says that it is not ready; its log says why",
         ),
         (
             Driver::Failing,
@@ -180,12 +180,18 @@ async fn the_gauge_follows_the_driver() {
     assert!(answer.contains("cannot connect"), "{answer}");
 
     // It lives, so that it need not be restarted, and cannot work.
-    let server = serve(Driver::Failing, &path);
-    let answer = get(listen, "/healthz").await;
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    assert!(answer.contains("config file is missing"), "{answer}");
-    assert!(get(listen, "/metrics").await.contains("\ncsi_liveness 0\n"));
-    server.abort();
+    for (driver, message) in [
+        (Driver::Ready(Some(false)), "not ready"),
+        (Driver::Failing, "config file is missing"),
+    ] {
+        let server = serve(driver, &path);
+        let answer = get(listen, "/healthz").await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(answer.contains(message), "{answer}");
+        assert!(get(listen, "/metrics").await.contains("\ncsi_liveness 0\n"));
+        server.abort();
+        std::fs::remove_file(&path).unwrap();
+    }
 
     let answer = get(listen, "/other").await;
     assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
