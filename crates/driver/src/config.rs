@@ -170,6 +170,13 @@ impl Config {
         match self.read() {
             Ok((stamp, clusters)) => {
                 useful!(clusters = clusters.len(), "read {}", self.path.display());
+                if clusters.is_empty() && state.good.as_ref().is_none_or(|was| !was.is_empty()) {
+                    let path = self.path.clone();
+                    tracing::warn!(
+                        "{}; until it does, nothing can be made or mounted",
+                        Error::NoClusters { path }
+                    );
+                }
                 let clusters = Arc::new(clusters);
                 *state = State {
                     seen: Some(stamp),

@@ -253,7 +253,7 @@ fn each_change_is_logged_once() {
     let path = dir.path().join("config.json");
     let lines = log::lines(&log::settings(2, Format::Klog), || {
         let config = Config::open(&path, DEFAULT_RADOS_NAMESPACE);
-        for json in ["[]", "[", "[1]", r#"[{"clusterID":"a"}]"#] {
+        for json in ["[]", "[", "[1]", "[ ]", r#"[{"clusterID":"a"}]"#, "[]"] {
             fs::write(&path, json).unwrap();
             for _ in 0..3 {
                 let _ = config.cluster("a");
@@ -262,6 +262,10 @@ fn each_change_is_logged_once() {
     });
     let file = path.display();
     let lines: Vec<_> = lines.iter().map(|line| log::message(line)).collect();
+    let empty = || {
+        let nothing = "until it does, nothing can be made or mounted";
+        format!("config file `{file}`: it lists no clusters; {nothing}")
+    };
     assert_eq!(
         lines,
         [
@@ -270,6 +274,7 @@ fn each_change_is_logged_once() {
                  or name another file with --config-file"
             ),
             format!("read {file} clusters=0"),
+            empty(),
             format!(
                 "config file `{file}`: cannot be used: not valid JSON at line 1, column 1: EOF while \
                  parsing a list; the last good copy stays in use"
@@ -278,7 +283,10 @@ fn each_change_is_logged_once() {
                 "config file `{file}`: cannot be used: entry 1: expected an object, found a number; \
                  the last good copy stays in use"
             ),
+            format!("read {file} clusters=0"),
             format!("read {file} clusters=1"),
+            format!("read {file} clusters=0"),
+            empty(),
         ]
     );
 }
