@@ -4,12 +4,13 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ceph::Context;
 use csi_proto::v1::VolumeHealthErrorType;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::Node;
 use crate::ailment::Ailment;
@@ -65,32 +66,55 @@ impl Node {
     }
 }
 
+/// What nobody has asked about for this time says nothing any more: the kubelet asks every minute for what
+/// a pod uses. Shorter than an alert has to wait, for what is found a last time while it is unmounted.
+const KEPT: Duration = Duration::from_mins(3);
+
 /// Since when which mount is found to be sick, and with what.
 #[derive(Debug, Default)]
-pub(super) struct Sick(Mutex<HashMap<PathBuf, (&'static str, Timestamp)>>);
+pub(super) struct Sick(Mutex<HashMap<PathBuf, Found>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    reason: &'static str,
+    since: Timestamp,
+    /// When it was last found to be so.
+    last: Instant,
+}
 
 impl Sick {
     /// Since when `path` has this ailment: now, if it has not been seen before.
     fn since(&self, path: &Path, reason: &'static str) -> Timestamp {
-        let mut sick = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = (reason, Timestamp::now());
-        let entry = sick.entry(path.to_owned()).or_insert(now);
-        if entry.0 != reason {
-            *entry = now;
+        let now = Found {
+            reason,
+            since: Timestamp::now(),
+            last: Instant::now(),
+        };
+        let mut sick = self.recent();
+        let found = sick.entry(path.to_owned()).or_insert(now);
+        if found.reason != reason {
+            *found = now;
         }
-        entry.1
+        found.last = now.last;
+        found.since
     }
 
     /// How many mounts have this ailment.
     pub(super) fn count(&self, reason: &str) -> usize {
-        let sick = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sick.values().filter(|(with, _)| *with == reason).count()
+        let sick = self.recent();
+        sick.values().filter(|found| found.reason == reason).count()
     }
 
     /// The mount is well, or gone.
     pub(super) fn recovered(&self, path: &Path) {
+        self.recent().remove(path);
+    }
+
+    /// Those that are not old.
+    fn recent(&self) -> MutexGuard<'_, HashMap<PathBuf, Found>> {
         let mut sick = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sick.remove(path);
+        sick.retain(|_, found| found.last.elapsed() < KEPT);
+        sick
     }
 }
 
@@ -118,5 +142,29 @@ fn ailment(reason: &'static str, error: &mount::Error, since: Timestamp) -> Ailm
         status: VolumeHealthErrorType::Inaccessible,
         reason,
         message: format!("{reason}: {error}{source}, since {since:.0}; {cure}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_finds_sick_any_more_is_not_counted() {
+        let sick = Sick::default();
+        let (asked, left) = (Path::new("/asked"), Path::new("/left"));
+        let since = sick.since(asked, MOUNT_DEAD);
+        sick.since(left, MOUNT_DEAD);
+        sick.since(left, MOUNT_NOT_RESPONDING);
+        let counts = || [MOUNT_DEAD, MOUNT_NOT_RESPONDING].map(|reason| sick.count(reason));
+        assert_eq!(counts(), [1, 1]);
+        for _ in 0..10 {
+            tokio::time::advance(KEPT / 2).await;
+            assert_eq!(sick.since(asked, MOUNT_DEAD), since, "it has been so since");
+        }
+        assert_eq!(counts(), [1, 0]);
+        sick.recovered(asked);
+        assert_eq!(counts(), [0, 0]);
+        assert_ne!(sick.since(asked, MOUNT_DEAD), since);
     }
 }

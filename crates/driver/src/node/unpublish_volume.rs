@@ -26,8 +26,9 @@ pub(super) async fn run(
     let UnpublishVolume { target } = UnpublishVolume::parse(request)?;
     if let Some(place) = node.mounts.locate(cx, &target).await? {
         node.recovery.unpublished(&place.path);
-        node.sick.recovered(&place.path);
         node.unmount_all(cx, &place.path).await?;
+        // Not before: who asks for the volume's condition meanwhile remembers it as sick again.
+        node.sick.recovered(&place.path);
         let removed = node.mounts.remove_dir(cx, &place.path).await;
         removed?;
     }

@@ -28,7 +28,6 @@ pub(super) async fn run(
     node.recovery.forget(&request.volume);
     recovery::discard(node, &request.volume).await;
     if let Some(place) = node.mounts.locate(cx, &request.staging).await? {
-        node.sick.recovered(&place.path);
         // One that is still starting would mount after we have looked.
         let ended = node.mounts.end_strays(cx, &place.path).await;
         ended?;
@@ -41,6 +40,8 @@ pub(super) async fn run(
             }
         }
         node.unmount_all(cx, &place.path).await?;
+        // Not before, as in NodeUnpublishVolume.
+        node.sick.recovered(&place.path);
     }
     node.known.forget(&request.volume);
     node.usages.forget(&request.volume);

@@ -1,3 +1,4 @@
+use ceph::fault::{Fault, Pause};
 use csi_proto::v1::volume_usage::Unit;
 use csi_proto::v1::{NodeGetStorageHealthRequest, StorageHealthErrorType};
 
@@ -78,6 +79,39 @@ async fn a_sick_volume_says_what_it_has() {
             };
             assert_eq!(entry.reason, reason);
         }
+    }
+}
+
+/// The kubelet does not wait for the one with the other.
+#[tokio::test]
+async fn what_is_unmounted_while_it_is_asked_for_is_not_sick_for_ever() {
+    let mut lab = Lab::new();
+    lab.stage(&stage_request()).await.unwrap();
+    lab.publish(&publish_request(TARGET)).await.unwrap();
+    lab.mounts.set_health(STAGING, Health::Hanging);
+    for path in [TARGET, STAGING] {
+        let (faults, pause) = (Faults::new(), Pause::new());
+        let unmount = format!("unmount `{path}`");
+        faults.once(
+            move |call| call.what == unmount,
+            Fault::Pause(pause.clone()),
+        );
+        lab.restart(faults);
+        let ask = async {
+            assert!(pause.reached().await);
+            let stats = lab.stats(path).await.unwrap();
+            assert!(stats.volume_condition.unwrap().abnormal);
+            pause.end();
+        };
+        let remove = async {
+            match path {
+                TARGET => lab.unpublish(TARGET).await.unwrap(),
+                _ => lab.unstage().await.unwrap(),
+            }
+        };
+        tokio::join!(remove, ask);
+        let sick = lab.node.overview().abnormal;
+        assert!(sick.iter().all(|(_, count)| *count == 0), "{sick:?}");
     }
 }
 
