@@ -3,6 +3,7 @@
 import re
 import subprocess
 
+from chart import cases
 from tools import CHART, DEPLOY, DRIVER, ROOT, helm, kustomize, kustomize_with, name, output, parse, pods
 
 OVERLAYS = [".", "compact", "site", "monitoring", "openshift"]
@@ -50,6 +51,8 @@ def run(failures):
     failures.check("kustomize monitoring: the Services that are scraped", scraped())
     everything(failures, "helm", parse(output(helm())))
     everything(failures, "helm, compact", parse(output(helm("compact: true"))))
+    everything(failures, "helm, more flags", parse(output(helm(cases()["rendered"]["more-flags"]))))
+    failures.check("kustomize openshift: kinds of volumes", forbidden())
     examples(failures)
 
 
@@ -178,6 +181,16 @@ def scraped():
     yield from differing([name(obj) for obj in services if wanted <= obj["metadata"]["labels"].items()], list(map(name, services)))
     if wanted <= {"app": "csi-metrics"}.items():
         yield "those of other drivers too"
+
+
+def forbidden():
+    """Volumes that OpenShift would not let the pods have: ours, and those that docs/configuration.md tells of."""
+    (scc,) = [obj for obj in kustomize("openshift") if obj["kind"] == "SecurityContextConstraints"]
+    objects = [*kustomize("."), *kustomize("compact"), *parse(output(helm(cases()["rendered"]["more-flags"])))]
+    for owner, _, spec in pods(objects):
+        for volume in spec["volumes"]:
+            if not volume.keys() - {"name"} <= set(scc["volumes"]):
+                yield f"{owner}: {volume}"
 
 
 def strategy(objects):
