@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use self::recorder::Recorder;
 use crate::kubernetes::Api;
 
-/// As many wait to be told; more are left out.
-const WAITING: usize = 64;
+/// As many wait to be told; more are left out. All volumes of a node may die at once, and each has a few.
+const WAITING: usize = 512;
 
 /// Where what happens is told; by default nowhere.
 #[derive(Clone, Debug, Default)]
@@ -114,7 +114,39 @@ impl Events {
         if let Some(sender) = &self.0
             && let Err(error) = sender.try_send(event)
         {
-            tracing::debug!("an Event is left out: {error}");
+            let why = error.to_string();
+            let Event { about, reason, .. } = error.into_inner();
+            tracing::warn!("no Event {reason:?} for {about:?}: {why}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logging::{Format, tests as log};
+
+    #[test]
+    fn all_volumes_of_a_node_can_be_told_of_at_once_and_what_is_left_out_is_logged() {
+        let (events, mut waiting) = Events::channel();
+        let lines = log::lines(&log::settings(0, Format::Klog), || {
+            for number in 0..WAITING {
+                let volume = About::Volume(format!("pvc-{number}"));
+                events.tell(volume, Reason::VolumeRecovered, "mounted anew");
+            }
+            let more = About::Volume("pvc-more".to_owned());
+            events.tell(more, Reason::RecoveryFailed, "not mounted");
+        });
+        let mut told = 0;
+        while waiting.try_recv().is_ok() {
+            told += 1;
+        }
+        assert!(told >= 400, "{told}");
+        let [line] = &lines[..] else {
+            panic!("{lines:?}")
+        };
+        for part in ["RecoveryFailed", "pvc-more"] {
+            assert!(line.contains(part), "{line}");
         }
     }
 }
