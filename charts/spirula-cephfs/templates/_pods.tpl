@@ -66,12 +66,17 @@ imagePullPolicy: {{ .pullPolicy }}
 - --enableprofiling=true
 {{- end }}
 {{- if .root.Values.driverMetrics.enabled }}
-- --metrics-listen=$(POD_IP):{{ .root.Values.driverMetrics.containerPort }}
+- --metrics-listen=$(POD_IP):{{ include "spirula.driver.port" . }}
 {{- end }}
 {{- if and .root.Values.compact .part.httpMetrics.enabled }}
 - --liveness
 - --metricsport={{ .part.httpMetrics.containerPort }}
 {{- end }}
+{{- end -}}
+
+{{- /* Where the driver shows its own metrics: {root, part}. */ -}}
+{{- define "spirula.driver.port" -}}
+{{- default .root.Values.driverMetrics.containerPort .part.driverMetricsPort -}}
 {{- end -}}
 
 {{- define "spirula.metrics.port" -}}
@@ -84,11 +89,9 @@ imagePullPolicy: {{ .pullPolicy }}
 {{- if and .root.Values.compact .part.httpMetrics.enabled }}
 {{ include "spirula.metrics.port" .part }}
 {{- end }}
-{{- with .root.Values.driverMetrics }}
-{{- if .enabled }}
+{{- if .root.Values.driverMetrics.enabled }}
 - name: driver-metrics
-  containerPort: {{ .containerPort }}
-{{- end }}
+  containerPort: {{ include "spirula.driver.port" . }}
 {{- end }}
 {{- end -}}
 

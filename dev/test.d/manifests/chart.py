@@ -134,5 +134,8 @@ def notes():
     for text, part in cases()["notes"]:
         objects = parse(output(helm(text + NOTES)))
         said = [obj["data"]["notes"] for obj in objects if obj["metadata"]["name"] == "notes"]
-        if part not in said[0]:
+        if isinstance(part, dict):
+            if part["not"] in said[0]:
+                yield f"{part['not']!r} is in: {said[0]}"
+        elif part not in said[0]:
             yield f"{part!r} is not in: {said[0]}"
