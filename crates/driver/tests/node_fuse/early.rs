@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tonic::Code;
 
-use super::lab::{DEADLINE, Lab, runtime};
+use super::lab::{DEADLINE, Lab, runtime, setting};
 use super::refused::OTHER_KEY;
 
 /// Half of the time after which ceph-fuse gives up by itself.
@@ -16,6 +16,10 @@ const EARLY: Duration = DEADLINE.checked_div(8).unwrap().saturating_mul(3);
 fn a_wrong_key_is_heard_of_long_before_the_deadline() {
     runtime().block_on(async {
         let lab = Lab::new("early");
+        // By messenger v1 monitors of 20 are mostly silent to a wrong key: they close before they have refused it.
+        if setting("SPIRULA_TEST_CEPH_RELEASE") == "20" {
+            lab.list_monitors(&format!("v2:{}", setting("SPIRULA_TEST_MONITORS_V2")));
+        }
         let mut request = lab.stage_request();
         let key = OTHER_KEY.to_owned();
         request.secrets.insert("userKey".to_owned(), key);

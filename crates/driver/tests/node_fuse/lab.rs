@@ -107,9 +107,7 @@ impl Lab {
     fn make(name: &str, change: impl FnOnce(&mut Settings, &Path)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let config = directory.path().join("config.json");
-        let monitors = setting("SPIRULA_TEST_MONITORS");
-        let json = format!(r#"[{{"clusterID": "lab", "monitors": ["{monitors}"]}}]"#);
-        std::fs::write(&config, json).unwrap();
+        list_monitors(&config, &setting("SPIRULA_TEST_MONITORS"));
         let conf = Arc::new(CephConf::new(directory.path().join("ceph")));
         let owner = directory.path().display().to_string();
         // For the mounts by hand; the driver writes its own.
@@ -144,6 +142,11 @@ impl Lab {
             root: format!("{GROUP}/spirula-test-{name}"),
             directory,
         }
+    }
+
+    /// Has config.json list other monitors from now on.
+    pub(crate) fn list_monitors(&self, monitors: &str) {
+        list_monitors(&self.directory.path().join("config.json"), monitors);
     }
 
     /// Makes the directory of the volume, by a mount of the directory above it.
@@ -272,6 +275,11 @@ impl Lab {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+fn list_monitors(config: &Path, monitors: &str) {
+    let json = format!(r#"[{{"clusterID": "lab", "monitors": ["{monitors}"]}}]"#);
+    std::fs::write(config, json).unwrap();
 }
 
 /// The line of the mount table for `path`, empty if there is none.
