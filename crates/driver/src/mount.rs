@@ -110,7 +110,11 @@ pub trait Mounts: Send + Sync + std::fmt::Debug {
         snapshot: &Snapshot,
     ) -> Result<PathBuf, Error>;
 
-    /// Mounts the directory `source` a second time at `target`, whatever `source` is by then. With these flags instead of
+    /// Whether there is a directory or file at `source` that can be mounted a second time. A link is none.
+    async fn is_bindable(&self, cx: &Context, source: &Path) -> Result<bool, Error>;
+
+    /// Mounts the directory `source` a second time at `target`, whatever `source` is by then, but for a symbolic link: none
+    /// is followed, as those who use a volume can put one anywhere in it. With these flags instead of
     /// those of its mount, if there are some and the kernel can do that in one step; who calls has to look, and to set
     /// them otherwise.
     async fn bind(

@@ -5,7 +5,7 @@ mod going;
 mod questions;
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -239,6 +239,10 @@ impl Mounts for Linux {
         })
     }
 
+    async fn is_bindable(&self, cx: &Context, source: &Path) -> Result<bool, Error> {
+        call(cx, LOOK_UP, source, is_bindable).await
+    }
+
     async fn bind(
         &self,
         cx: &Context,
@@ -259,7 +263,11 @@ impl Mounts for Linux {
             refuse_symlink(target)?;
             match tree {
                 Some(tree) => tree::attach(tree, target)?,
-                None => rustix::mount::mount_bind(&source, target)?,
+                None => {
+                    let source = path::open(&source)?;
+                    let source = format!("/proc/self/fd/{}", source.as_raw_fd());
+                    rustix::mount::mount_bind(source, target)?;
+                }
             }
             Ok(())
         })
@@ -386,6 +394,14 @@ fn look_at(path: &Path) -> io::Result<There> {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(There::Nothing),
             _ => Err(error),
         },
+    }
+}
+
+fn is_bindable(source: &Path) -> io::Result<bool> {
+    match path::open(source) {
+        Ok(_) => Ok(true),
+        Err(errno) if path::is_nothing(errno) => Ok(false),
+        Err(errno) => Err(errno.into()),
     }
 }
 

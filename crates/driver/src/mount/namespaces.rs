@@ -5,8 +5,8 @@
 //! copy of that, so neither reaches it, whatever propagation it asked for (`mountPropagation`).
 
 use std::collections::HashMap;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::{fs, io};
 
 use super::{Mount, MountTable};
@@ -16,24 +16,25 @@ use super::{Mount, MountTable};
 pub(super) struct Elsewhere {
     /// One of these processes.
     pub(super) process: i32,
+    /// Their namespace, as a process id may become another process's.
+    pub(super) namespace: u64,
     /// The mount as they see it.
     pub(super) mount: Mount,
+    /// Whether another mount is on it, or it is on another dead one.
+    pub(super) nested: bool,
 }
 
 impl Elsewhere {
     /// The mount by a path from here.
     pub(super) fn seen_from_here(&self) -> Mount {
-        let mut mount = self.mount.clone();
+        let at = &self.mount.mount_point;
         let root = Path::new("/proc")
             .join(self.process.to_string())
             .join("root");
-        mount.mount_point = root.join(
-            mount
-                .mount_point
-                .strip_prefix("/")
-                .unwrap_or(&mount.mount_point),
-        );
-        mount
+        Mount {
+            mount_point: root.join(at.strip_prefix("/").unwrap_or(at)),
+            ..self.mount.clone()
+        }
     }
 }
 
@@ -41,25 +42,38 @@ impl Elsewhere {
 /// are visible from here. Those on top come first.
 pub(super) fn find(devices: &[String]) -> io::Result<Vec<Elsewhere>> {
     let mut found = Vec::new();
-    for process in representatives()?.into_values() {
-        // It may have ended meanwhile; then its mounts have, too, or another round finds them.
-        let Ok(content) = fs::read(format!("/proc/{process}/mountinfo")) else {
+    for (namespace, process) in representatives()? {
+        // It may have ended meanwhile, and other processes of the namespace not: another look finds them.
+        let Some(table) = table_of(process) else {
             continue;
         };
-        let Ok(table) = MountTable::parse(&content) else {
-            continue;
-        };
-        let dead = table.mounts().iter().rev();
-        let dead = dead.filter(|mount| mount.is_cephfs() && devices.contains(&mount.device));
-        found.extend(dead.cloned().map(|mount| Elsewhere { process, mount }));
+        let is_dead = |mount: &&Mount| mount.is_cephfs() && devices.contains(&mount.device);
+        for mount in table.mounts().iter().rev().filter(is_dead) {
+            let others = || table.mounts().iter().filter(|other| other.id != mount.id);
+            let covered = others().any(|other| other.parent == mount.id);
+            let on_dead = others()
+                .filter(is_dead)
+                .any(|other| other.id == mount.parent);
+            found.push(Elsewhere {
+                process,
+                namespace,
+                mount: mount.clone(),
+                nested: covered || on_dead,
+            });
+        }
     }
     Ok(found)
 }
 
+/// What the process has mounted; `None` if it has ended.
+pub(super) fn table_of(process: i32) -> Option<MountTable> {
+    let content = fs::read(format!("/proc/{process}/mountinfo")).ok()?;
+    MountTable::parse(&content).ok()
+}
+
 /// One process of each mount namespace but our own.
-fn representatives() -> io::Result<HashMap<OsString, i32>> {
-    let namespace =
-        |process: &Path| fs::read_link(process.join("ns/mnt")).map(PathBuf::into_os_string);
+fn representatives() -> io::Result<HashMap<u64, i32>> {
+    let namespace = |process: &Path| fs::metadata(process.join("ns/mnt")).map(|it| it.ino());
     let own = namespace(Path::new("/proc/self"))?;
     let mut found = HashMap::new();
     for entry in fs::read_dir("/proc")?.flatten() {

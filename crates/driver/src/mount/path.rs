@@ -1,7 +1,11 @@
 //! Paths that the orchestrator gives, made comparable with the mount table.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 /// The path as the mount table spells it: symbolic links in its parent directories resolved.
 ///
@@ -27,9 +31,33 @@ pub(super) fn canonical(path: &Path) -> io::Result<Option<PathBuf>> {
 pub(super) fn is_symlink(path: &Path) -> io::Result<bool> {
     match rustix::fs::readlink(path, Vec::new()) {
         Ok(_) => Ok(true),
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOENT) => Ok(false),
+        Err(Errno::INVAL | Errno::NOENT) => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What is at a canonical path, and not where a symbolic link leads that somebody has put there since, or below: in a
+/// volume its users can.
+///
+/// # Errors
+/// `NOENT` and `NOTDIR` if there is nothing, `LOOP` if the last component is a link.
+pub(super) fn open(path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut at = rustix::fs::open("/", flags, Mode::empty())?;
+    for component in path.components().skip(1) {
+        // A link on the way is opened itself, and then is no directory.
+        at = rustix::fs::openat(&at, component.as_os_str(), flags, Mode::empty())?;
+    }
+    // Of anything but a link nobody is asked.
+    match rustix::fs::readlinkat(&at, "", Vec::new()) {
+        Ok(_) => Err(Errno::LOOP),
+        Err(_) => Ok(at),
+    }
+}
+
+/// Whether an error of [`open`] says that nothing is there which could be shown.
+pub(super) fn is_nothing(errno: Errno) -> bool {
+    [Errno::NOENT, Errno::NOTDIR, Errno::LOOP].contains(&errno)
 }
 
 #[cfg(test)]
@@ -52,6 +80,33 @@ mod tests {
         assert!(is_symlink(&found).unwrap());
         assert!(!is_symlink(&dir.join("data/pods")).unwrap());
         assert!(!is_symlink(&dir.join("data/pods/absent")).unwrap());
+    }
+
+    #[test]
+    fn no_link_is_followed_to_what_is_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        std::fs::create_dir_all(dir.join("volume/kept")).unwrap();
+        std::fs::write(dir.join("volume/file"), "").unwrap();
+        symlink("/", dir.join("volume/link")).unwrap();
+        symlink(dir.join("volume"), dir.join("volume/inside")).unwrap();
+
+        for there in ["volume", "volume/kept", "volume/file"] {
+            let opened = open(&dir.join(there)).unwrap();
+            let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&opened));
+            assert_eq!(std::fs::read_link(path).unwrap(), dir.join(there));
+        }
+        for (nothing, errno) in [
+            ("volume/link", Errno::LOOP),
+            ("volume/inside", Errno::LOOP),
+            ("volume/link/proc", Errno::NOTDIR),
+            ("volume/inside/kept", Errno::NOTDIR),
+            ("volume/file/below", Errno::NOTDIR),
+            ("volume/absent", Errno::NOENT),
+        ] {
+            assert_eq!(open(&dir.join(nothing)).unwrap_err(), errno, "{nothing}");
+            assert!(is_nothing(errno));
+        }
     }
 
     #[test]

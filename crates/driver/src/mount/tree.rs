@@ -11,10 +11,10 @@ use rustix::mount::{
 };
 use rustix::thread::UnshareFlags;
 
-use super::MountFlags;
+use super::{MountFlags, path};
 
-/// A copy of the mount at `source`, or of the directory or file that is there, with these flags and not attached to
-/// anything. Who attaches it shows it as it is to be from the first moment, and to all namespaces that it is propagated
+/// A copy of the mount at `source`, or of the directory or file that is there (see [`path::open`]), with these flags and
+/// not attached to anything. Who attaches it shows it as it is to be from the first moment, and to all namespaces that it is propagated
 /// to: a change of flags afterwards reaches none of them.
 ///
 /// Flags are changed of a mount in the file tree alone (mount_setattr(2) could do without, which nothing offers in safe
@@ -25,7 +25,11 @@ use super::MountFlags;
 pub(super) fn copy(source: &Path, flags: MountFlags) -> Result<OwnedFd, Errno> {
     let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     // Here, where a source that hangs keeps no namespace.
-    let tree = open_tree(CWD, source, clone)?;
+    let tree = open_tree(
+        path::open(source)?,
+        "",
+        clone | OpenTreeFlags::AT_EMPTY_PATH,
+    )?;
     #[expect(
         deprecated,
         reason = "what it can do wrong is to part threads from their descriptors, with another flag"

@@ -1,8 +1,9 @@
 //! Clients are killed, or left out by their metadata server, and replaced, without anybody asking for it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use rustix::mount::UnmountFlags;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::lab::{processes_of, runtime};
@@ -27,10 +28,15 @@ fn a_killed_client_is_replaced_also_in_running_containers() {
     runtime().block_on(async {
         let start = |directory: &Path| Plugin::start(directory, None, &["--heal-running-pods"]);
         let (staged, plugin) = Staged::new("recovery", start).await;
+        let trap = Trap::set(&staged);
         let mut container = Container::start();
         assert_eq!(container.read(&staged.pod.join("file")), "content");
+        let nested = staged.lab.staging.join("nested");
+        let mount = format!("mount -t tmpfs nested {} && echo ok", nested.display());
+        assert_eq!(container.run(&mount), "ok");
 
         let killed = Instant::now();
+        trap.spring();
         kill_daemon(&staged);
         wait_for("nobody notices", NOTICED, || {
             plugin.log().contains("is mounted anew")
@@ -46,6 +52,10 @@ fn a_killed_client_is_replaced_also_in_running_containers() {
             killed.elapsed()
         );
         assert_eq!(container.write(&staged.pod.join("other")), "ok");
+        let own = format!("grep -c '^nested {} tmpfs' /proc/self/mounts", nested.display());
+        assert_eq!(container.run(&own), "1", "what is mounted below stays");
+        assert_eq!(container.run(&format!("test -e {} && echo caught", trap.bait())), "failed");
+        assert!(!std::fs::exists(trap.bait()).unwrap_or_default());
         assert!(container.write(&staged.reader.join("other")).contains("Read-only"));
         let refused = std::fs::write(staged.reader.join("other"), "x").unwrap_err();
         assert_eq!(refused.kind(), std::io::ErrorKind::ReadOnlyFilesystem);
@@ -62,8 +72,47 @@ fn a_killed_client_is_replaced_also_in_running_containers() {
         assert!(!plugin.log().contains(&key), "the key is in the log");
         drop(container);
         drop(plugin);
+        trap.remove();
         staged.take_away().await;
     });
+}
+
+/// A directory of the volume that is mounted for a pod, as the kubelet mounts a `subPath`, and then is a link to one
+/// of this machine's.
+struct Trap {
+    at: PathBuf,
+    pod: PathBuf,
+    directory: PathBuf,
+}
+
+impl Trap {
+    fn set(staged: &Staged) -> Self {
+        let at = staged.lab.target("sub-path");
+        let pod = staged.pod.clone();
+        let directory = pod.join("directory");
+        for made in [&at, &pod.join("nested"), &directory] {
+            std::fs::create_dir_all(made).unwrap();
+        }
+        let source = staged.lab.staging.join("directory");
+        rustix::mount::mount_bind(source, &at).unwrap();
+        Self { at, pod, directory }
+    }
+
+    fn spring(&self) {
+        std::fs::remove_dir(&self.directory).unwrap();
+        std::os::unix::fs::symlink("/proc", &self.directory).unwrap();
+        let pod = std::fs::File::open(&self.pod).unwrap();
+        pod.sync_all().unwrap();
+    }
+
+    /// What can be seen if somebody has followed the link.
+    fn bait(&self) -> String {
+        self.at.join("version").display().to_string()
+    }
+
+    fn remove(&self) {
+        rustix::mount::unmount(&self.at, UnmountFlags::DETACH).unwrap();
+    }
 }
 
 #[test]

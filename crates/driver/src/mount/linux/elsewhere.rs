@@ -8,9 +8,9 @@ use secrecy::SecretString;
 
 use super::super::command::{self, Program};
 use super::super::role::{self, OwnProgram, Replace};
-use super::super::{Error, Mount, There, helper, namespaces};
+use super::super::{Error, Mount, namespaces};
 use super::questions::Questions;
-use super::{LOOK_UP, PROBE, call, look_up};
+use super::{LOOK_UP, PROBE, call, is_bindable};
 
 /// How long replacing one mount in another namespace may take.
 const REPLACE: Duration = Duration::from_secs(5);
@@ -35,22 +35,36 @@ pub(super) async fn replace(
         let asked = questions
             .probe(&cx.at_most(PROBE), &place.seen_from_here())
             .await;
-        if !matches!(asked, Err(Error::Dead { .. } | Error::Hangs { .. })) {
-            continue;
+        match asked {
+            Ok(()) => continue,
+            Err(Error::Dead { .. } | Error::Hangs { .. }) => {}
+            Err(error) => {
+                failed = Err(error);
+                continue;
+            }
         }
-        let path = source.clone();
-        let shown = helper::run(cx, LOOK_UP, &source, move || look_up(&path)).await??;
-        if shown.is_none_or(|place| place.there == There::Nothing) {
+        let stays_dead = |why: &str| {
             tracing::warn!(
-                "`{}` of process {} shows a directory that the volume does not have any more, and stays dead",
+                "`{}` of process {} {why}, and stays dead until its container is started again",
                 place.mount.mount_point.display(),
                 place.process
             );
+        };
+        // What is mounted below cannot be reached through what is dead, to be mounted on the new one as well.
+        if place.nested {
+            stays_dead("has another mount on it, or is on another dead one");
+            continue;
+        }
+        if !call(cx, LOOK_UP, &source, is_bindable).await? {
+            stays_dead("shows a directory that the volume does not have any more");
             continue;
         }
         let replace = Replace {
             process: place.process,
+            namespace: place.namespace,
             source,
+            mount: place.mount.id,
+            device: place.mount.device,
             at: place.mount.mount_point,
             options: place.mount.flags.text(),
         };

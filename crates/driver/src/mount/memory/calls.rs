@@ -147,6 +147,11 @@ impl Mounts for Memory {
     }
 
     /// As on a kernel for which flags are another step.
+    async fn is_bindable(&self, _cx: &Context, source: &Path) -> Result<bool, Error> {
+        let state = self.lock();
+        Ok(state.resolve(source).is_some() || state.files.contains(source))
+    }
+
     async fn bind(
         &self,
         cx: &Context,

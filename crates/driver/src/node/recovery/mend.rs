@@ -265,8 +265,7 @@ async fn give(
         return Ok(true); // unpublished meanwhile
     }
     // A target is not bared for what cannot be shown.
-    let source = node.mounts.locate(cx, &owed.source).await?;
-    if source.is_none_or(|place| place.there == There::Nothing) {
+    if !node.mounts.is_bindable(cx, &owed.source).await? {
         tracing::warn!(
             "`{}` shows a directory that the volume does not have any more, and stays dead",
             target.display()
