@@ -6,20 +6,25 @@
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use super::super::table::MountId;
 use super::super::{Liveness, Mount};
 use super::daemon::{self, Daemon};
 
-/// The daemons that have been seen, by mount.
-#[derive(Debug, Default)]
-pub(super) struct Clients(Mutex<HashMap<Id, Option<Client>>>);
+#[cfg(test)]
+mod tests;
 
-/// Mount ids and device numbers are given again, but hardly ever the same ones together.
-type Id = (u64, String);
+/// The daemons that have been seen, by mount.
+#[derive(Debug)]
+pub(super) struct Clients {
+    /// Held for a moment only, as the runtime's threads wait for it.
+    seen: Mutex<HashMap<MountId, Option<Client>>>,
+    adopt: fn(&Path) -> Option<Client>,
+}
 
 #[derive(Debug)]
 struct Client {
@@ -30,34 +35,51 @@ struct Client {
 impl Clients {
     /// How the daemon of `mount` is; it may have to be looked for, which takes a while but never hangs.
     pub(super) fn liveness(&self, mount: &Mount) -> Liveness {
-        let id = (mount.id, mount.device.clone());
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let client = seen.entry(id).or_insert_with(|| adopt(&mount.mount_point));
-        match client {
+        let id = mount.identity();
+        let ended = match self.lock().get(&id) {
             // It runs where its processes are not visible from here, or had ended before we looked.
-            None => Liveness::Unknown,
-            Some(client) if !client.has_ended() => Liveness::Alive,
-            Some(ended) => {
-                let why = format!("its ceph-fuse, process {}, has ended", ended.process);
-                match adopt(&mount.mount_point) {
-                    Some(other) => {
-                        *client = Some(other);
-                        Liveness::Alive
-                    }
-                    None => Liveness::Dead(why),
-                }
+            Some(None) => return Liveness::Unknown,
+            Some(Some(client)) if !client.has_ended() => return Liveness::Alive,
+            Some(Some(ended)) => Some(ended.process),
+            None => None,
+        };
+        let found = (self.adopt)(&mount.mount_point);
+        let mut seen = self.lock();
+        match (found, ended) {
+            (Some(client), _) => {
+                seen.insert(id, Some(client));
+                Liveness::Alive
+            }
+            (None, Some(process)) => {
+                Liveness::Dead(format!("its ceph-fuse, process {process}, has ended"))
+            }
+            (None, None) => {
+                seen.entry(id).or_insert(None);
+                Liveness::Unknown
             }
         }
     }
 
     /// Forgets mounts that are no more.
     pub(super) fn retain(&self, mounts: &[Mount]) {
-        let is_there = |(id, device): &Id| {
+        let is_there = |(id, device): &MountId| {
             let mut mounts = mounts.iter();
             mounts.any(|mount| mount.id == *id && mount.device == *device)
         };
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.retain(|id, _| is_there(id));
+        self.lock().retain(|id, _| is_there(id));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<MountId, Option<Client>>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Clients {
+    fn default() -> Self {
+        Self {
+            seen: Mutex::default(),
+            adopt,
+        }
     }
 }
 

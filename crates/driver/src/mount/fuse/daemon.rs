@@ -3,13 +3,14 @@
 //! The mount table says `ceph-fuse` for all of them; which directory of which file system one serves is
 //! told by its arguments alone.
 
+use std::cell::LazyCell;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use super::super::{Serving, path};
+use super::super::{MountTable, Serving, path};
 use super::CLIENT;
 
 /// Names of processes that are a client, or about to become one: our launcher, and what enters a network
@@ -35,7 +36,10 @@ pub(in super::super) fn find(at: &Path) -> Vec<Daemon> {
         let process = entry.file_name().to_str()?.parse().ok()?;
         Daemon::read(process)
     });
-    processes.filter(|daemon| daemon.is_for(at)).collect()
+    let table = LazyCell::new(table);
+    processes
+        .filter(|daemon| daemon.is_for(at, &table))
+        .collect()
 }
 
 /// All ceph-fuse processes, by whomever they were started.
@@ -130,7 +134,8 @@ impl Daemon {
 
     /// Whether `process` is a client for the mount point `at`.
     pub(super) fn is_at(process: i32, at: &Path) -> bool {
-        Self::read(process).is_some_and(|daemon| daemon.is_for(at))
+        let table = LazyCell::new(table);
+        Self::read(process).is_some_and(|daemon| daemon.is_for(at, &table))
     }
 
     /// What it serves.
@@ -138,9 +143,23 @@ impl Daemon {
         self.serving
     }
 
-    /// A daemon that the original started may name its mount point through a link.
-    fn is_for(&self, at: &Path) -> bool {
-        self.mount_point == at
-            || matches!(path::canonical(&self.mount_point), Ok(Some(path)) if path == at)
+    /// A daemon that the original started may name its mount point through a link. It is followed only where `table` has
+    /// no CephFS: the look at a mount of somebody else may last for ever.
+    pub(super) fn is_for(
+        &self,
+        at: &Path,
+        table: &LazyCell<MountTable, impl FnOnce() -> MountTable>,
+    ) -> bool {
+        let named = &self.mount_point;
+        if named == at || named.file_name() != at.file_name() {
+            return named == at;
+        }
+        let on = table.containing(named);
+        on.is_some_and(|mount| !mount.is_cephfs())
+            && matches!(path::canonical(named), Ok(Some(path)) if path == at)
     }
+}
+
+fn table() -> MountTable {
+    MountTable::read().unwrap_or_default()
 }

@@ -1,3 +1,4 @@
+use std::cell::LazyCell;
 use std::sync::Arc;
 
 use super::daemon::Daemon;
@@ -106,6 +107,32 @@ fn what_a_daemon_serves_is_read_back_from_its_command_line() {
         ..fs
     };
     assert!(serving.differs_from(&other).is_some());
+}
+
+#[test]
+fn a_mount_point_that_is_named_through_a_link_is_found_but_not_through_another_mount() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path().canonicalize().unwrap();
+    std::fs::create_dir(directory.join("data")).unwrap();
+    std::os::unix::fs::symlink(directory.join("data"), directory.join("link")).unwrap();
+    let is_for = |named: &str, at: &str, lines: &str| {
+        let named = directory.join(named).display().to_string();
+        let daemon = Daemon::parse(7, format!("ceph-fuse\0{named}\0").as_bytes()).unwrap();
+        let lines = lines.replace("DIRECTORY", &directory.display().to_string());
+        let table = LazyCell::new(move || MountTable::parse(lines.as_bytes()).unwrap());
+        daemon.is_for(&directory.join(at), &table)
+    };
+    let disk = "29 1 254:0 / / rw - ext4 /dev/vda rw\n";
+    let with =
+        |at: &str| format!("{disk}37 29 0:33 / DIRECTORY/{at} rw - fuse.ceph-fuse ceph-fuse rw\n");
+    assert!(is_for("data/mount", "data/mount", ""));
+    assert!(is_for("link/mount", "data/mount", disk));
+    assert!(is_for("link/mount", "data/mount", &with("data/mount")));
+    assert!(!is_for("link/other", "data/mount", disk));
+    assert!(!is_for("data/other/mount", "data/mount", disk));
+    // Nobody looks at what may hang.
+    assert!(!is_for("link/mount", "data/mount", &with("link")));
+    assert!(!is_for("link/mount", "data/mount", ""));
 }
 
 #[test]
