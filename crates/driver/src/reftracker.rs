@@ -127,6 +127,9 @@ impl RefTracker {
     /// Takes the references `users` away, those that are there; the snapshot's own is the one by its id, and
     /// stays if it is masked. [`Held::No`] if none is left.
     ///
+    /// Unless it is `noted` elsewhere that the snapshot is deleted, only the mask tells, and it would go with the
+    /// last reference: then nothing changes, and it is [`Held::Masked`].
+    ///
     /// # Errors
     /// [`Error`]; a repeat ends right.
     pub async fn remove(
@@ -134,6 +137,7 @@ impl RefTracker {
         cx: &Context,
         snapshot: &str,
         users: &[&str],
+        noted: bool,
     ) -> Result<Held, Error> {
         let keys: Vec<_> = users.iter().copied().chain([snapshot]).collect();
         self.change(cx, snapshot, &keys, |object, state| {
@@ -150,8 +154,9 @@ impl RefTracker {
                     state.discount(object, reference)?;
                 }
             }
-            if gone.is_empty() {
-                return Ok((None, state.held(snapshot)));
+            let held = state.held(snapshot);
+            if gone.is_empty() || (state.count == 0 && held == Held::Masked && !noted) {
+                return Ok((None, held));
             }
             Ok(state.written(snapshot, WriteStep::OmapRemove(gone)))
         })
@@ -177,16 +182,6 @@ impl RefTracker {
             Ok(state.written(snapshot, WriteStep::OmapSet(masked)))
         })
         .await
-    }
-
-    /// What holds the snapshot now.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn held(&self, cx: &Context, snapshot: &str) -> Result<Held, Error> {
-        let object = self.object(snapshot);
-        let state = self.read(cx, &object, &[snapshot]).await?;
-        Ok(state.map_or(Held::No, |state| state.held(snapshot)))
     }
 
     /// Whether the volume with the subvolume name `user` holds the snapshot.

@@ -4,7 +4,8 @@
 //! snapshot first notes in the snapshot's record that it is deleted, and then masks its own reference. So
 //! a creation that adds its reference and *then* finds no such note came first: the deletion will
 //! see the reference, and leave the snapshot to the one who takes the last one away. And a snapshot
-//! goes only where that note is: a reference object that is not there alone proves nothing.
+//! goes only where that note is: a reference object that is not there alone proves nothing. So nobody takes
+//! the last reference to a masked snapshot away, and the mask with it, who does not know of that note.
 
 use ceph::Context;
 use futures::future;
@@ -39,7 +40,7 @@ pub(super) async fn keep_for_volumes(
     if held != Held::No {
         let stale = stale(cx, session, &shown).await?;
         let stale: Vec<&str> = stale.iter().map(String::as_str).collect();
-        held = session.references.remove(cx, &shown, &stale).await?;
+        held = session.references.remove(cx, &shown, &stale, true).await?;
     }
     Ok(held != Held::No)
 }
@@ -74,31 +75,37 @@ pub(super) async fn let_go(
     shown: &str,
     users: &[&str],
 ) -> Result<(), Error> {
-    let mut found = find(cx, session, shown).await?;
-    if let Some(record) = &mut found
-        && !record.deleted
-        && session.references.held(cx, shown).await? == Held::Masked
-    {
-        // Deleted by ceph-csi. The mask goes with the last reference, and a repeat must still know.
-        let journal = &session.snapshot_journal;
+    let (references, journal) = (&session.references, &session.snapshot_journal);
+    let Some(mut record) = find(cx, session, shown).await? else {
+        references.remove(cx, shown, users, true).await?;
+        return Ok(());
+    };
+    let mut held = references.remove(cx, shown, users, record.deleted).await?;
+    if held == Held::Masked && !record.deleted {
+        // Deleted, by us since the record was read, or by ceph-csi. The mask goes with the last reference, and a
+        // repeat must still know.
         journal.note_deleted(cx, &record.uuid).await?;
         record.deleted = true;
+        held = references.remove(cx, shown, users, true).await?;
     }
-    let held = session.references.remove(cx, shown, users).await?;
-    match found {
-        Some(record) if held == Held::No && record.deleted => {
-            snapshot::remove(cx, session, &session.snapshot(&record)).await?;
-            Ok(session.snapshot_journal.release(cx, &record).await?)
-        }
-        Some(_) if held == Held::No => {
-            tracing::warn!(
-                "no volume shows snapshot `{shown}` any more, and nothing tells whether it was deleted: \
-                 it stays"
-            );
-            Ok(())
-        }
-        _ => Ok(()),
+    if held != Held::No {
+        return Ok(());
     }
+    if !record.deleted {
+        // Somebody else may have taken the last reference since the record was read, and died.
+        let Some(again) = find(cx, session, shown).await? else {
+            return Ok(());
+        };
+        record = again;
+    }
+    if !record.deleted {
+        tracing::warn!(
+            "no volume shows snapshot `{shown}` any more, and nothing tells whether it was deleted: it stays"
+        );
+        return Ok(());
+    }
+    snapshot::remove(cx, session, &session.snapshot(&record)).await?;
+    Ok(journal.release(cx, &record).await?)
 }
 
 /// The record of a snapshot that a volume shows, if it is one of this file system.

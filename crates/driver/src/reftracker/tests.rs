@@ -86,7 +86,7 @@ async fn the_life_of_a_snapshot_with_two_volumes() {
         assert_stored(&lab, [0, 0, 0, 2], &[(SNAPSHOT, 2), (A, 1), (B, 1)]);
     }
     for _ in 0..2 {
-        let held = tracker.remove(&cx(), SNAPSHOT, &[A]).await.unwrap();
+        let held = tracker.remove(&cx(), SNAPSHOT, &[A], true).await.unwrap();
         assert_eq!(held, Held::Masked);
         assert_stored(&lab, [0, 0, 0, 1], &[(SNAPSHOT, 2), (B, 1)]);
     }
@@ -94,15 +94,13 @@ async fn the_life_of_a_snapshot_with_two_volumes() {
     assert!(tracker.add(&cx(), SNAPSHOT, B).await.unwrap());
     assert!(!tracker.add(&cx(), SNAPSHOT, A).await.unwrap());
     let both = [SNAPSHOT, A];
-    tracker.remove(&cx(), SNAPSHOT, &both).await.unwrap();
+    tracker.remove(&cx(), SNAPSHOT, &both, true).await.unwrap();
     assert_stored(&lab, [0, 0, 0, 1], &[(SNAPSHOT, 2), (B, 1)]);
-    assert_eq!(tracker.held(&cx(), SNAPSHOT).await.unwrap(), Held::Masked);
     for _ in 0..2 {
-        let held = tracker.remove(&cx(), SNAPSHOT, &[B]).await.unwrap();
+        let held = tracker.remove(&cx(), SNAPSHOT, &[B], true).await.unwrap();
         assert_eq!(held, Held::No);
         assert_eq!(lab.object(), None);
     }
-    assert_eq!(tracker.held(&cx(), SNAPSHOT).await.unwrap(), Held::No);
 }
 
 #[tokio::test]
@@ -110,12 +108,30 @@ async fn a_snapshot_outlives_its_volumes_until_it_is_deleted() {
     let lab = Lab::new();
     let tracker = lab.tracker();
     tracker.add(&cx(), SNAPSHOT, A).await.unwrap();
-    let held = tracker.remove(&cx(), SNAPSHOT, &[A]).await.unwrap();
+    let held = tracker.remove(&cx(), SNAPSHOT, &[A], true).await.unwrap();
     assert_eq!(held, Held::Yes);
     assert_stored(&lab, [0, 0, 0, 1], &[(SNAPSHOT, 1)]);
     assert_eq!(tracker.mask(&cx(), SNAPSHOT).await.unwrap(), Held::No);
     assert_eq!(lab.object(), None);
     assert_eq!(tracker.mask(&cx(), SNAPSHOT).await.unwrap(), Held::No);
+}
+
+/// The mask alone tells that the snapshot is deleted: it does not go with the last reference before that is noted.
+#[tokio::test]
+async fn a_mask_that_is_not_noted_stays() {
+    let lab = Lab::new();
+    let tracker = lab.tracker();
+    for user in [A, B] {
+        tracker.add(&cx(), SNAPSHOT, user).await.unwrap();
+    }
+    tracker.mask(&cx(), SNAPSHOT).await.unwrap();
+    for user in [A, B] {
+        let held = tracker.remove(&cx(), SNAPSHOT, &[user], false).await;
+        assert_eq!(held.unwrap(), Held::Masked);
+        assert_stored(&lab, [0, 0, 0, 1], &[(SNAPSHOT, 2), (B, 1)]);
+    }
+    let held = tracker.remove(&cx(), SNAPSHOT, &[B], true).await.unwrap();
+    assert_eq!((held, lab.object()), (Held::No, None));
 }
 
 /// What a creation does that finds the snapshot gone.
@@ -126,7 +142,7 @@ async fn the_volume_s_and_the_snapshot_s_reference_go_together() {
     tracker.add(&cx(), SNAPSHOT, A).await.unwrap();
     tracker.add(&cx(), SNAPSHOT, B).await.unwrap();
     let both = [SNAPSHOT, B];
-    let held = tracker.remove(&cx(), SNAPSHOT, &both).await.unwrap();
+    let held = tracker.remove(&cx(), SNAPSHOT, &both, true).await.unwrap();
     assert_eq!(held, Held::Yes);
     assert_stored(&lab, [0, 0, 0, 1], &[(A, 1)]);
     // ceph-csi masks what is not there, too.
@@ -134,7 +150,7 @@ async fn the_volume_s_and_the_snapshot_s_reference_go_together() {
     assert_eq!(held, Held::Masked);
     assert_stored(&lab, [0, 0, 0, 1], &[(SNAPSHOT, 2), (A, 1)]);
     let both = [SNAPSHOT, A];
-    let held = tracker.remove(&cx(), SNAPSHOT, &both).await.unwrap();
+    let held = tracker.remove(&cx(), SNAPSHOT, &both, true).await.unwrap();
     assert_eq!((held, lab.object()), (Held::No, None));
 }
 
@@ -156,7 +172,7 @@ async fn what_ceph_csi_wrote_is_changed_in_place() {
     let tracker = lab.tracker();
     assert!(!tracker.add(&cx(), SNAPSHOT, B).await.unwrap());
     assert!(tracker.add(&cx(), SNAPSHOT, A).await.unwrap());
-    let held = tracker.remove(&cx(), SNAPSHOT, &[B]).await.unwrap();
+    let held = tracker.remove(&cx(), SNAPSHOT, &[B], true).await.unwrap();
     assert_eq!(held, Held::Masked);
     assert_stored(&lab, [0, 0, 0, 1], &[(SNAPSHOT, 2), (A, 1)]);
 
@@ -187,7 +203,10 @@ async fn what_ceph_csi_wrote_is_changed_in_place() {
     ] {
         lab.write(steps).await;
         let before = lab.object();
-        let error = tracker.remove(&cx(), SNAPSHOT, &[A]).await.unwrap_err();
+        let error = tracker
+            .remove(&cx(), SNAPSHOT, &[A], true)
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains(text), "{error}");
         assert_eq!(lab.object(), before, "{text}");
     }
@@ -222,7 +241,10 @@ async fn concurrent_changes_lose_nothing() {
             let user = format!("csi-vol-{number}");
             for _ in 0..20 {
                 tracker.add(&cx(), SNAPSHOT, &user).await.unwrap();
-                let held = tracker.remove(&cx(), SNAPSHOT, &[&user]).await.unwrap();
+                let held = tracker
+                    .remove(&cx(), SNAPSHOT, &[&user], true)
+                    .await
+                    .unwrap();
                 assert_eq!(held, Held::Yes);
             }
             tracker.add(&cx(), SNAPSHOT, &user).await.unwrap();
@@ -248,7 +270,7 @@ async fn somebody_is_always_the_last() {
             let tracker = lab.tracker();
             tokio::spawn(async move {
                 match user {
-                    Some(user) => tracker.remove(&cx(), SNAPSHOT, &[user]).await,
+                    Some(user) => tracker.remove(&cx(), SNAPSHOT, &[user], true).await,
                     None => tracker.mask(&cx(), SNAPSHOT).await,
                 }
             })

@@ -379,7 +379,10 @@ async fn references_are_changed_by_two_connections_at_once() {
             let user = format!("csi-vol-{number}");
             for _ in 0..10 {
                 tracker.add(&cx(), SNAPSHOT, &user).await.unwrap();
-                let held = tracker.remove(&cx(), SNAPSHOT, &[&user]).await.unwrap();
+                let held = tracker
+                    .remove(&cx(), SNAPSHOT, &[&user], true)
+                    .await
+                    .unwrap();
                 assert_eq!(held, Held::Yes);
             }
             tracker.add(&cx(), SNAPSHOT, &user).await.unwrap();
@@ -404,7 +407,10 @@ async fn references_are_changed_by_two_connections_at_once() {
             let user = format!("csi-vol-{number}");
             match number {
                 8 => tracker.mask(&cx(), SNAPSHOT).await.unwrap(),
-                _ => tracker.remove(&cx(), SNAPSHOT, &[&user]).await.unwrap(),
+                _ => tracker
+                    .remove(&cx(), SNAPSHOT, &[&user], true)
+                    .await
+                    .unwrap(),
             }
         });
     }

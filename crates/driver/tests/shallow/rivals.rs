@@ -3,9 +3,11 @@
 
 use ceph::fault::{Call, Fault, Faults, Pause};
 use csi_proto::v1 as csi;
+use spirula::reftracker::{Held, RefTracker};
 use tonic::Code;
 
 use crate::creation::{delete_all, world};
+use crate::cx;
 use crate::support::{End, Process, World, block_on};
 
 const NAME: &str = "pvc-2";
@@ -206,4 +208,83 @@ fn a_reference_that_came_late_keeps_nothing() {
     process.delete(&kept.volume_id).served();
     assert_eq!((references(), snapshots(&world)), (0, 0));
     delete_all(&world, process, [&source, &snapshot], &[]);
+}
+
+/// Who deletes the snapshot of a volume that is being deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deleter {
+    Ours,
+    /// It masks, and notes nothing, unless the snapshot can go at once.
+    CephCsi,
+}
+
+/// Lets `process` delete the volume as far as `step`, and go on after `meanwhile`. `false` if that is not as many steps.
+fn delete_around(process: Process, volume: &str, step: u64, meanwhile: impl FnOnce()) -> bool {
+    let pause = Pause::new();
+    let done = connect(&process);
+    process.faults.at(done + step, Fault::Pause(pause.clone()));
+    let mine = pause.clone();
+    std::thread::scope(|scope| {
+        let late = scope.spawn(move || {
+            let end = process.delete(volume);
+            mine.end();
+            process.kill();
+            end
+        });
+        let reached = block_on(pause.reached());
+        meanwhile();
+        pause.end();
+        late.join().unwrap().served();
+        reached
+    })
+}
+
+/// The last volume is deleted while the snapshot is, or by another process as well that dies: the snapshot goes.
+#[test]
+fn the_snapshot_is_deleted_while_the_last_volume_is() {
+    let mut runs = 0;
+    for deleter in [Deleter::Ours, Deleter::CephCsi] {
+        // How far the other process comes.
+        for others in 0.. {
+            let mut died = false;
+            for step in 1.. {
+                let (world, process, source, snapshot) = world();
+                let shown = process.show(NAME, 1, &snapshot).served().volume.unwrap();
+                let reached =
+                    delete_around(world.start(Faults::new()), &shown.volume_id, step, || {
+                        if deleter == Deleter::Ours {
+                            process.delete_snapshot(&snapshot).served();
+                        } else {
+                            let client = world.memory.client();
+                            let references = RefTracker::new(client, world.metadata_pool, "csi");
+                            let held = block_on(references.mask(&cx(), &snapshot)).unwrap();
+                            if held == Held::No {
+                                process.delete_snapshot(&snapshot).served();
+                            }
+                        }
+                        if others > 0 {
+                            let other = world.start(Faults::new());
+                            let fault = connect(&other) + others;
+                            other.faults.at(fault, Fault::KillAfter);
+                            died |= other.delete(&shown.volume_id).is_killed();
+                            other.kill();
+                        }
+                    });
+                let at = format!("{deleter:?}, stopped at {step}, the other killed after {others}");
+                if reached {
+                    assert_eq!(snapshots(&world), 0, "{at}: {:#?}", world.leftovers());
+                }
+                delete_all(&world, process, [&source, &snapshot], &[]);
+                runs += 1;
+                if !reached {
+                    break;
+                }
+            }
+            if others > 0 && !died {
+                break;
+            }
+        }
+    }
+    println!("{runs} runs");
+    assert!(runs > 60, "{runs}");
 }
