@@ -263,6 +263,11 @@ impl Session {
             Error::Ceph(source) if source.kind == ErrorKind::GroupNotFound => {
                 Error::OtherGroup(source)
             }
+            Error::Begun { noun, name, source } => Error::Begun {
+                noun,
+                name,
+                source: Box::new(self.explain(*source)),
+            },
             other => {
                 let (fs, group) = (&self.filesystem.name, &self.cluster.subvolume_group);
                 caps::explain(other, &self.user, fs, group)

@@ -206,6 +206,18 @@ pub enum Error {
         /// How long ago it was first asked for.
         age: Duration,
     },
+    /// It failed, and something of what was to be made may be there, or go on.
+    #[error(
+        "{source}; something of {noun} `{name}` may exist, and asking again with the same name goes on with it"
+    )]
+    Begun {
+        /// What was to be made.
+        noun: &'static str,
+        /// Request name.
+        name: String,
+        /// Why it failed.
+        source: Box<Error>,
+    },
     /// Ceph gave up making the volume.
     #[error(
         "volume `{name}` could not be made of {of}: Ceph gave the copy up: {text}{}; what there was of \
@@ -286,6 +298,21 @@ pub enum Error {
 }
 
 impl Error {
+    /// [`Error::Begun`]: nobody may forget the thing `name`, although its creation failed.
+    pub(crate) fn begun<K: ids::Kind>(name: &str, source: impl Into<Self>) -> Self {
+        match source.into() {
+            // They say themselves that it is to be asked for again.
+            again @ (Self::Unfinished { .. } | Self::Journal(journal::Error::Contended(_))) => {
+                again
+            }
+            source => Self::Begun {
+                noun: K::NOUN,
+                name: name.to_owned(),
+                source: Box::new(source),
+            },
+        }
+    }
+
     /// Whether what failed may have had its effect, or may have it later, for all that this error tells.
     pub(crate) fn has_unknown_effect(&self) -> bool {
         match self {

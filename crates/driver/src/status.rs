@@ -43,6 +43,11 @@ pub fn code(error: &Error) -> Code {
         | Error::NoQuiesce(_) => Code::FailedPrecondition,
         Error::OwnCredentials(error) => of_own_credentials(error),
         Error::Listing { source, .. } => code(source),
+        // Whatever it was: after a final code the sidecar would forget what is left.
+        Error::Begun { source, .. } => match code(source) {
+            not_final @ (Code::DeadlineExceeded | Code::Unavailable) => not_final,
+            _ => Code::Aborted,
+        },
         Error::NoVolume { .. }
         | Error::NoSnapshot { .. }
         | Error::NoGroupSnapshot { .. }

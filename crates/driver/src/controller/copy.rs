@@ -16,6 +16,7 @@ use super::snapshot;
 use crate::backend::Session;
 use crate::error::Error;
 use crate::events::{Events, Reason};
+use crate::ids::Volume;
 use crate::journal::{NewRecord, Origin, Record, Source};
 use crate::request::CreateVolume;
 
@@ -87,7 +88,7 @@ impl Copying<'_> {
                     continue;
                 }
                 Err(error) if error.kind == ErrorKind::NotAClone => return Err(self.no_copy()),
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(self.begun(error)),
             };
             match &status.state {
                 CloneState::Complete => return Ok(()),
@@ -102,15 +103,11 @@ impl Copying<'_> {
                         self.give_back(wait, record, places).await?;
                         return Err(self.failed(status.state));
                     }
-                    match self
-                        .session
-                        .subvolumes
-                        .remove(self.cx, at, Removal::Force)
-                        .await
-                    {
+                    let subvolumes = &self.session.subvolumes;
+                    match subvolumes.remove(self.cx, at, Removal::Force).await {
                         // Somebody else has begun it anew.
                         Err(error) if error.kind == ErrorKind::NotReady => {}
-                        other => other?,
+                        removed => removed.map_err(|error| self.begun(error))?,
                     }
                 }
             }
@@ -145,7 +142,7 @@ impl Copying<'_> {
         match begun {
             Ok(()) => Ok(()),
             Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(()),
-            Err(error) if goes_on(&error) => Err(error.into()),
+            Err(error) if goes_on(&error) => Err(self.begun(error)),
             Err(error) => {
                 self.give_back(wait, record, places).await?;
                 Err(self.refusal(error, places).await)
@@ -182,23 +179,27 @@ impl Copying<'_> {
         places: &Places,
     ) -> Result<Provisioned, Error> {
         let (cx, subvolumes) = (self.cx, &self.session.subvolumes);
-        let info = subvolumes.existing(cx, &places.at).await?;
+        let info = subvolumes.existing(cx, &places.at).await;
+        let info = info.map_err(|error| self.begun(error))?;
         let mut quota = info.quota;
         if let Some(range) = self.request.size {
             let wanted = range.quota();
             if quota.is_none_or(|quota| quota < wanted) {
-                subvolumes.resize(cx, &places.at, wanted).await?;
+                let resized = subvolumes.resize(cx, &places.at, wanted).await;
+                resized.map_err(|error| self.begun(error))?;
                 quota = Some(wanted);
             } else if !range.admits(quota) {
                 return Err(other_size(self.request, quota));
             }
         }
         if places.temporary {
-            remove_snapshot(self.session, wait, cx, &places.from).await?;
+            let removed = remove_snapshot(self.session, wait, cx, &places.from).await;
+            removed.map_err(|error| self.begun(error))?;
         }
         let details = record.completed(&self.new.details, self.origin, quota);
         let journal = &self.session.journal;
-        journal.note(cx, &record.uuid, &details).await?;
+        let noted = journal.note(cx, &record.uuid, &details).await;
+        noted.map_err(|error| self.begun(error))?;
         let record = Record {
             details: Some(details),
             ..record
@@ -212,6 +213,9 @@ impl Copying<'_> {
     }
 
     /// After a failure that the sidecar takes as final nobody else will clean up.
+    ///
+    /// # Errors
+    /// [`Error::Begun`]: that failure must not be answered.
     async fn give_back(
         &self,
         wait: &mut Wait<'_>,
@@ -219,11 +223,19 @@ impl Copying<'_> {
         places: &Places,
     ) -> Result<(), Error> {
         let (cx, session) = (self.cx, self.session);
-        erase(cx, session, &places.at).await?;
-        if places.temporary {
-            remove_snapshot(session, wait, cx, &places.from).await?;
-        }
-        Ok(session.journal.give_back(cx, record).await?)
+        let undo = async {
+            erase(cx, session, &places.at).await?;
+            if places.temporary {
+                remove_snapshot(session, wait, cx, &places.from).await?;
+            }
+            Ok::<_, Error>(session.journal.give_back(cx, record).await?)
+        };
+        undo.await.map_err(|error| self.begun(error))
+    }
+
+    /// What is answered while there may be something of the copy.
+    fn begun(&self, error: impl Into<Error>) -> Error {
+        Error::begun::<Volume>(&self.request.name, error)
     }
 
     async fn refusal(&self, error: ceph::Error, places: &Places) -> Error {

@@ -9,7 +9,8 @@
 //! | FAILED_PRECONDITION | config.json lacks the cluster of the volume | final; asks again with back-off |
 //! | ABORTED, DEADLINE_EXCEEDED, UNAVAILABLE | may still be going on | asks again with the same name |
 //!
-//! As for volumes, a call that could not take the snapshot gives the name back before a final answer.
+//! As for volumes, a call that could not take the snapshot gives the name back before a final answer, and
+//! answers ABORTED where that could not be done.
 //!
 //! Snapshots of one volume are taken beside each other; while one is, the volume is neither expanded
 //! nor deleted.
@@ -104,6 +105,7 @@ async fn take(
         delete_snapshot::finish(cx, session, &id, record).await?;
         reserved = journal.reserve(cx, &request.name, new).await?;
     }
+    let begun = |error: Error| Error::begun::<Snapshot>(&request.name, error);
     let record = match reserved {
         Reservation::New(record) => record,
         Reservation::Found(record) => {
@@ -116,20 +118,27 @@ async fn take(
             }
             match snapshot::taken(cx, session, &record).await {
                 Ok(taken) => {
-                    snapshot::note(cx, session, &record, taken).await?;
+                    let noted = snapshot::note(cx, session, &record, taken).await;
+                    noted.map_err(begun)?;
                     return Ok((record, taken));
                 }
                 // Cut short before the snapshot, or deleted half way: it is as good as new.
                 Err(error) if error.kind == ErrorKind::SnapshotNotFound => {
                     controller.trail.forget(&record.uuid);
-                    journal.renew(cx, record, new).await?
+                    let renewed = journal.renew(cx, record, new).await;
+                    renewed.map_err(|error| begun(error.into()))?
                 }
                 Err(error) if error.is_not_found() => {
-                    session.confirm(cx).await?;
-                    journal.give_back(cx, &record).await?;
+                    session
+                        .confirm(cx)
+                        .await
+                        .map_err(|error| begun(error.into()))?;
+                    let given_back = journal.give_back(cx, &record).await;
+                    given_back.map_err(|error| begun(error.into()))?;
                     return Err(no_volume(cx, session, &request.source, &error).await);
                 }
-                Err(error) => return Err(error.into()),
+                // An earlier call may have taken it.
+                Err(error) => return Err(begun(error.into())),
             }
         }
     };
@@ -150,9 +159,11 @@ async fn make(
         Some(told) => told,
         None => session.subvolumes.existing(cx, &at.of).await,
     };
+    let left = |error: Error| Error::begun::<Snapshot>(&request.name, error);
     let created = match &volume {
         Ok(volume) => {
-            record = snapshot::note_size(cx, session, record, volume.quota).await?;
+            let noted = snapshot::note_size(cx, session, record, volume.quota).await;
+            record = noted.map_err(left)?;
             session.snapshots.create(cx, &at).await
         }
         Err(error) => Err(error.clone()),
@@ -173,39 +184,43 @@ async fn make(
     };
     match made.await {
         Ok(taken) => {
-            snapshot::note(cx, session, &record, taken).await?;
+            let noted = snapshot::note(cx, session, &record, taken).await;
+            noted.map_err(left)?;
             Ok((record, taken))
         }
         Err(error) => {
-            if begun {
-                give_back(cx, session, &record, &error).await?;
-            } else {
-                session.snapshot_journal.give_back(cx, &record).await?;
-            }
-            Err(refusal(cx, session, &request.source, &at.of, error).await)
+            let is_undone = give_back(cx, session, &record, begun, &error).await;
+            let refused = refusal(cx, session, &request.source, &at.of, error).await;
+            Err(if is_undone { refused } else { left(refused) })
         }
     }
 }
 
-/// Removes what may have been made, and gives the name back, after a failure that the sidecar takes as
-/// final and nobody else will clean up after. Where the effect is unknown, or cannot be undone, the
+/// Removes what may have been made, if it has `begun`, and gives the name back, after a failure that the sidecar
+/// takes as final and nobody else will clean up after. `false` where the effect is unknown, or cannot be undone: the
 /// reservation stays for the repeat.
 async fn give_back(
     cx: &Context,
     session: &Session,
     record: &SnapshotRecord,
+    begun: bool,
     error: &ceph::Error,
-) -> Result<(), Error> {
-    if error.has_unknown_effect() {
-        return Ok(());
+) -> bool {
+    if begun && error.has_unknown_effect() {
+        return false;
     }
-    match snapshot::remove(cx, session, &session.snapshot(record)).await {
-        Ok(()) => Ok(session.snapshot_journal.give_back(cx, record).await?),
-        Err(removal) => {
-            tracing::warn!("{error}; and what was made could not be removed: {removal}");
-            Ok(())
+    let undo = async {
+        if begun {
+            snapshot::remove(cx, session, &session.snapshot(record)).await?;
         }
+        session.snapshot_journal.give_back(cx, record).await?;
+        Ok::<_, Error>(())
+    };
+    let undone = undo.await;
+    if let Err(undoing) = &undone {
+        tracing::warn!("{error}; and what was made could not be removed: {undoing}");
     }
+    undone.is_ok()
 }
 
 /// Whether Ceph did not even begin.

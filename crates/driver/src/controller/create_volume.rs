@@ -19,7 +19,7 @@
 //!
 //! A final answer makes the sidecar forget the name once the PVC is gone. So a call that could not make
 //! the subvolume gives the name back before a final answer; after any other, the reservation waits for
-//! the repeat.
+//! the repeat. Where something is left, or goes on, the answer is ABORTED whatever has failed.
 
 use std::collections::BTreeMap;
 

@@ -36,7 +36,8 @@ pub(super) async fn set_origin(
 ) -> Result<(), Error> {
     let mut known = session.journal.find(cx, &request.name).await?;
     if let Some(given_up) = known.take_if(|record| record.given_up) {
-        show::give_back(cx, session, &given_up).await?;
+        let given_back = show::give_back(cx, session, &given_up).await;
+        given_back.map_err(|error| Error::begun::<Volume>(&request.name, error))?;
     }
     if let Some(record) = &known {
         check_source(request, record)?;
@@ -49,7 +50,8 @@ pub(super) async fn set_origin(
     }
     let found = match source::find(cx, session, request, source).await {
         Err(refusal) if is_final(&refusal) => {
-            session.journal.abandon(cx, &request.name).await?;
+            let abandoned = session.journal.abandon(cx, &request.name).await;
+            abandoned.map_err(|error| Error::begun::<Volume>(&request.name, error))?;
             return Err(refusal);
         }
         found => found?,
@@ -206,7 +208,8 @@ async fn find(
             let record = session.journal.renew(cx, record, new).await?;
             make(cx, session, record, new).await
         }
-        Err(error) => Err(error.into()),
+        // An earlier call may have made it.
+        Err(error) => Err(Error::begun::<Volume>(&request.name, error)),
     }
 }
 
@@ -222,13 +225,10 @@ async fn make(
         size: new.details.size,
         pool: new.details.pool.clone(),
     };
-    let made = match session.subvolumes.create(cx, &at, &options).await {
+    let created = session.subvolumes.create(cx, &at, &options).await;
+    let begun = !matches!(&created, Err(error) if is_refusal(error));
+    let made = match created {
         Ok(()) => session.subvolumes.path(cx, &at).await,
-        // Ceph did not even begin.
-        Err(error) if is_refusal(&error) => {
-            session.journal.give_back(cx, &record).await?;
-            return Err(refusal(error, &at, new));
-        }
         Err(error) => Err(error),
     };
     match made {
@@ -238,12 +238,19 @@ async fn make(
             quota: new.details.size,
         }),
         Err(error) => {
-            give_back(cx, session, &record, &at, &error).await?;
-            Err(refusal(error, &at, new))
+            let is_undone = give_back(cx, session, &record, begun.then_some(&at), &error).await;
+            let refused = refusal(error, &at, new);
+            let name = record.request_name.as_deref().unwrap_or_default();
+            Err(if is_undone {
+                refused
+            } else {
+                Error::begun::<Volume>(name, refused)
+            })
         }
     }
 }
 
+/// Whether Ceph did not even begin.
 fn is_refusal(error: &ceph::Error) -> bool {
     match error.kind {
         ErrorKind::PermissionDenied
@@ -257,30 +264,34 @@ fn is_refusal(error: &ceph::Error) -> bool {
     }
 }
 
-/// Removes what may have been made, and gives the name back, after a failure that the sidecar takes as
-/// final and nobody else will clean up after. Where the effect is unknown, or cannot be undone, the
-/// reservation stays for the repeat.
+/// Removes what may have been made, which `at` is unless Ceph did not even begin, and gives the name back, after a
+/// failure that the sidecar takes as final and nobody else will clean up after. `false` where the effect is unknown,
+/// or cannot be undone: the reservation stays for the repeat.
 async fn give_back(
     cx: &Context,
     session: &Session,
     record: &Record,
-    at: &Subvolume,
+    at: Option<&Subvolume>,
     error: &ceph::Error,
-) -> Result<(), Error> {
-    if error.has_unknown_effect() {
-        return Ok(());
+) -> bool {
+    if at.is_some() && error.has_unknown_effect() {
+        return false;
     }
-    let removed = match session.subvolumes.remove(cx, at, Removal::Plain).await {
-        Err(absent) if absent.is_not_found() => session.confirm(cx).await,
-        other => other,
-    };
-    match removed {
-        Err(removal) => {
-            tracing::warn!("{error}; and what was made could not be removed: {removal}");
-            Ok(())
+    let undo = async {
+        if let Some(at) = at {
+            match session.subvolumes.remove(cx, at, Removal::Plain).await {
+                Err(absent) if absent.is_not_found() => session.confirm(cx).await?,
+                removed => removed?,
+            }
         }
-        Ok(()) => Ok(session.journal.give_back(cx, record).await?),
+        session.journal.give_back(cx, record).await?;
+        Ok::<_, Error>(())
+    };
+    let undone = undo.await;
+    if let Err(undoing) = &undone {
+        tracing::warn!("{error}; and what was made could not be removed: {undoing}");
     }
+    undone.is_ok()
 }
 
 /// What a refused creation means for the one who wrote the StorageClass.

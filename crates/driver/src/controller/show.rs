@@ -15,6 +15,7 @@ use super::provision::{Provisioned, other_size};
 use super::{shallow, snapshot};
 use crate::backend::Session;
 use crate::error::Error;
+use crate::ids::Volume;
 use crate::journal::{self, NewRecord, Origin, Record, Source};
 use crate::request::CreateVolume;
 
@@ -41,7 +42,11 @@ impl Showing<'_> {
         let record = if record.origin().is_some_and(|origin| origin.complete) {
             record
         } else {
-            self.hold(record).await?
+            self.hold(record).await.map_err(|error| match error {
+                // Nothing is left of the volume.
+                gone @ Error::NoSnapshot { .. } => gone,
+                failed => Error::begun::<Volume>(&self.request.name, failed),
+            })?
         };
         let size = record.details.as_ref().and_then(|details| details.size);
         match self.request.size {

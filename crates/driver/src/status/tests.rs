@@ -51,6 +51,7 @@ variants!(of_error, ERRORS, Error:
     Error::PendingClones { .. } => "PendingClones",
     Error::BeyondLimit { .. } => "BeyondLimit",
     Error::Unfinished { .. } => "Unfinished",
+    Error::Begun { .. } => "Begun",
     Error::CopyFailed { .. } => "CopyFailed",
     Error::SmallerThanSource { .. } => "SmallerThanSource",
     Error::Unserved { .. } => "Unserved",

@@ -26,6 +26,7 @@ use super::members::{self, Member, all};
 use super::{message, quiet};
 use crate::backend::Session;
 use crate::error::Error;
+use crate::ids::Group;
 use crate::journal::{self, Attempt, GroupRecord, NewGroup, Reservation, SnapshotRecord, Taken};
 use crate::operations::Held;
 use crate::request::CreateGroupSnapshot;
@@ -73,7 +74,8 @@ async fn find_or_make(
             if members::are_complete(cx, session, &group, members).await? {
                 return found(cx, session, &group).await;
             }
-            begin_again(cx, session, &group).await?
+            let again = begin_again(cx, session, &group).await;
+            again.map_err(|error| Error::begun::<Group>(&request.name, error))?
         }
     };
     let _names = members::hold(held, &group, members)?;
@@ -93,8 +95,12 @@ async fn find_or_make(
             message::made(session, &group, &made)
         }
         Err(error) => {
-            give_back(cx, session, &group, &reserved, &error).await;
-            Err(error)
+            let is_undone = give_back(cx, session, &group, &reserved, &error).await;
+            Err(if is_undone {
+                error
+            } else {
+                Error::begun::<Group>(&request.name, error)
+            })
         }
     }
 }
@@ -105,7 +111,9 @@ async fn found(
     session: &Session,
     group: &GroupRecord,
 ) -> Result<VolumeGroupSnapshot, Error> {
-    let told = message::look(cx, session, group).await?;
+    let told = message::look(cx, session, group).await;
+    let name = group.request_name.as_deref().unwrap_or_default();
+    let told = told.map_err(|error| Error::begun::<Group>(name, error))?;
     let gone = told.snapshots.iter().filter(|one| !one.ready_to_use);
     let missing: Vec<_> = gone.map(|one| one.snapshot_id.clone()).collect();
     if missing.is_empty() {
@@ -236,17 +244,17 @@ fn overtaken(group: &GroupRecord, error: ceph::Error) -> Error {
     error.into()
 }
 
-/// Removes what was made, and gives the names back. Where the effect of the failure is unknown, or cannot
-/// be undone, all stays for the repeat, which begins with removing it.
+/// Removes what was made, and gives the names back. `false` where the effect of the failure is unknown, or cannot
+/// be undone: all stays for the repeat, which begins with removing it.
 async fn give_back(
     cx: &Context,
     session: &Session,
     group: &GroupRecord,
     reserved: &[SnapshotRecord],
     error: &Error,
-) {
+) -> bool {
     if error.has_unknown_effect() {
-        return;
+        return false;
     }
     let undone = match begin_again(cx, session, group).await {
         Ok(group) => session
@@ -263,7 +271,8 @@ async fn give_back(
         }
         Err(error) => Err(error),
     };
-    if let Err(undoing) = undone {
+    if let Err(undoing) = &undone {
         tracing::warn!("{error}; and what was made could not be removed: {undoing}");
     }
+    undone.is_ok()
 }

@@ -342,6 +342,24 @@ pub(super) fn volumes() -> Vec<Row> {
              that goes on, and asking again with the same name waits for it",
         ),
         (
+            begun(ErrorKind::Other),
+            Code::Aborted,
+            "mgr command `x`: failed: words; something of volume `pvc-1` may exist, and asking again with the \
+             same name goes on with it",
+        ),
+        (
+            begun(ErrorKind::PermissionDenied),
+            Code::Aborted,
+            "mgr command `x`: permission denied: words; something of volume `pvc-1` may exist, and asking again \
+             with the same name goes on with it",
+        ),
+        (
+            begun(ErrorKind::TimedOut),
+            Code::DeadlineExceeded,
+            "mgr command `x`: no answer in time: words; something of volume `pvc-1` may exist, and asking again with \
+             the same name goes on with it",
+        ),
+        (
             copy_failed(Some(5)),
             Code::Internal,
             "volume `pvc-1` could not be made of volume `v`: Ceph gave the copy up: words (errno 5); \
@@ -1025,6 +1043,11 @@ pub(super) fn failures() -> Vec<Row> {
     ];
     rows.map(|(cause, code, message)| (failed(cause).into(), code, message))
         .into()
+}
+
+fn begun(kind: ErrorKind) -> Error {
+    let source = ceph::Error::new(kind, "mgr command `x`", "words");
+    Error::begun::<crate::ids::Volume>("pvc-1", source)
 }
 
 fn copy_failed(errno: Option<i32>) -> Error {
