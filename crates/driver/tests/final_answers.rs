@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "final_answers/late.rs"]
+mod late;
 #[path = "final_answers/left.rs"]
 mod left;
 #[path = "final_answers/not_loaded.rs"]

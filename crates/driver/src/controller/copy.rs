@@ -17,7 +17,7 @@ use crate::backend::Session;
 use crate::error::Error;
 use crate::events::{Events, Reason};
 use crate::ids::Volume;
-use crate::journal::{NewRecord, Origin, Record, Source};
+use crate::journal::{self, Details, NewRecord, Origin, Record, Source};
 use crate::request::CreateVolume;
 
 /// A clone that fails this often in one request is given up.
@@ -84,6 +84,7 @@ impl Copying<'_> {
             let status = match wait.look(self.session, at).await {
                 Ok(status) => status,
                 Err(error) if error.is_not_found() => {
+                    self.check_reserved(record).await?;
                     begun = false;
                     continue;
                 }
@@ -197,8 +198,7 @@ impl Copying<'_> {
             removed.map_err(|error| self.begun(error))?;
         }
         let details = record.completed(&self.new.details, self.origin, quota);
-        let journal = &self.session.journal;
-        let noted = journal.note(cx, &record.uuid, &details).await;
+        let noted = self.note(&record, &places.at, &details).await;
         noted.map_err(|error| self.begun(error))?;
         let record = Record {
             details: Some(details),
@@ -210,6 +210,35 @@ impl Copying<'_> {
             path,
             quota,
         })
+    }
+
+    /// Where there is nothing of the copy any more somebody else who was at it may have finished it, and the volume
+    /// may be deleted since: then nobody waits for another.
+    async fn check_reserved(&self, record: &Record) -> Result<(), Error> {
+        let (name, uuid) = (&self.request.name, &record.uuid);
+        let is_reserved = self.session.journal.is_reserved(self.cx, name, uuid).await;
+        if is_reserved.map_err(|error| self.begun(error))? {
+            return Ok(());
+        }
+        Err(journal::Error::Contended(name.clone()).into())
+    }
+
+    /// Notes that the copy is complete, or removes it, where the volume was deleted since this call looked.
+    async fn note(&self, record: &Record, at: &Subvolume, details: &Details) -> Result<(), Error> {
+        let (cx, session, name) = (self.cx, self.session, &self.request.name);
+        let journal = &session.journal;
+        let noted = journal.note(cx, &record.uuid, details).await?;
+        // The record of a deleted volume goes some time after its name.
+        let is_ours = journal.leads_to(cx, name, &record.uuid).await?;
+        if noted && is_ours {
+            return Ok(());
+        }
+        if !is_ours {
+            erase(cx, session, at).await?;
+            // Its record may be one that this call has written too late.
+            journal.give_back(cx, record).await?;
+        }
+        Err(journal::Error::Contended(name.clone()).into())
     }
 
     /// After a failure that the sidecar takes as final nobody else will clean up.

@@ -9,7 +9,7 @@ use prost_types::Timestamp;
 use crate::backend::Session;
 use crate::error::Error;
 use crate::ids::{GroupId, SnapshotId, VolumeId};
-use crate::journal::{NewSnapshot, Record, SnapshotDetails, SnapshotRecord, Taken};
+use crate::journal::{self, NewSnapshot, Record, SnapshotDetails, SnapshotRecord, Taken};
 
 const NANOSECONDS: i64 = 1_000_000_000;
 
@@ -32,6 +32,9 @@ pub(super) fn new(session: &Session, parent: &Record) -> NewSnapshot {
 
 /// Notes the quota of the volume, unless the record has it already. That is done before the snapshot is taken: a
 /// repeat has to tell the same size when the volume has grown or gone.
+///
+/// # Errors
+/// `Contended` if the record is gone, and others.
 pub(super) async fn note_size(
     cx: &Context,
     session: &Session,
@@ -48,7 +51,9 @@ pub(super) async fn note_size(
         ..noted
     };
     let journal = &session.snapshot_journal;
-    journal.note(cx, &record.uuid, &details).await?;
+    if !journal.note(cx, &record.uuid, &details).await? {
+        return Err(contended(&record));
+    }
     Ok(SnapshotRecord {
         details: Some(details),
         ..record
@@ -57,6 +62,10 @@ pub(super) async fn note_size(
 
 /// Notes what a repeat has to answer, whatever becomes of the volume. That is done before anybody is told: what Ceph
 /// tells of the time of a snapshot changes by some microseconds.
+///
+/// # Errors
+/// `Contended` if the record is gone: somebody else has deleted the snapshot, or given it up, and nothing is left of
+/// it. And others.
 pub(super) async fn note(
     cx: &Context,
     session: &Session,
@@ -73,7 +82,21 @@ pub(super) async fn note(
         ..noted
     };
     let journal = &session.snapshot_journal;
-    Ok(journal.note(cx, &record.uuid, &details).await?)
+    if journal.note(cx, &record.uuid, &details).await? {
+        return Ok(());
+    }
+    // Where the name leads to it still, somebody takes it anew.
+    if let Some(name) = &record.request_name
+        && !journal.leads_to(cx, name, &record.uuid).await?
+    {
+        remove(cx, session, &session.snapshot(record)).await?;
+    }
+    Err(contended(record))
+}
+
+fn contended(record: &SnapshotRecord) -> Error {
+    let name = record.request_name.clone().unwrap_or_default();
+    journal::Error::Contended(name).into()
 }
 
 /// Looks whether the snapshot exists, and tells how it was taken: as noted, else as Ceph tells now.

@@ -117,6 +117,21 @@ impl<K: Kind> Journal<K> {
         Ok(found.is_some_and(|record| K::uuid(&record) == uuid))
     }
 
+    /// Whether `request_name` leads to `uuid`. Where it did once and does not any more, it never will again, and what
+    /// was made under this uuid since is nobody's.
+    ///
+    /// # Errors
+    /// As [`Journal::lookup`].
+    pub async fn leads_to(
+        &self,
+        cx: &Context,
+        request_name: &str,
+        uuid: &Uuid<K>,
+    ) -> Result<bool, Error> {
+        let entry = self.entry(cx, request_name).await?;
+        Ok(entry.is_some_and(|entry| entry.uuid == *uuid))
+    }
+
     /// The directory's entry for `request_name`.
     ///
     /// # Errors

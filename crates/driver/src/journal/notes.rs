@@ -11,18 +11,22 @@ use super::{Details, Error, Journal, Kind, Noted, Record, unless_gone};
 use crate::ids::{Snapshot, SnapshotUuid, Uuid, Volume, VolumeUuid};
 
 impl<K: Noted> Journal<K> {
-    /// Replaces our notes.
+    /// Replaces our notes. `false` if the record is gone, and stays so.
     ///
     /// # Errors
-    /// [`Error::Ceph`]; a record that is gone stays gone and is no error.
+    /// [`Error::Ceph`].
     pub async fn note(
         &self,
         cx: &Context,
         uuid: &Uuid<K>,
         details: &K::Details,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let notes = BTreeMap::from([(K::DETAILS.to_owned(), fields::json(details))]);
-        unless_gone(self.set(cx, uuid, notes).await)
+        match self.set(cx, uuid, notes).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Makes the notes of a record those of `new`, for what is to be made under it.
