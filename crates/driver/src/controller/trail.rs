@@ -3,8 +3,9 @@
 //! something that is gone is removed.
 //!
 //! The journal tells what is pending, in records and by marks in its directories, so nothing is lost with the
-//! process: the next one looks there when it first opens a file system. One lane per file system works on two
-//! things at once, yields to requests for some seconds, and backs off while Ceph fails.
+//! process: the next one looks there when it first opens a file system, and again with a later request if that
+//! failed. One lane per file system works on two things at once, yields to requests for some seconds, and backs off
+//! while Ceph fails.
 
 mod job;
 mod lane;
@@ -34,39 +35,35 @@ type LaneKey = (String, i64, String);
 impl Trail {
     /// Notes that a request is at work on this file system, until the answer is dropped: metadata
     /// yields to it. The first request of a file system also makes the trail look for what an earlier
-    /// process left.
+    /// process left; if it could not, a later one does.
     pub(super) fn foreground(&self, session: &Session) -> Foreground {
-        let (lane, is_new) = self.lane(session);
-        if is_new {
-            Arc::clone(&lane).resume(session.clone());
-        }
-        lane.foreground()
+        self.lane(session).foreground(session)
     }
 
     /// Sets the pending metadata of a volume, some time.
     pub(super) fn push(&self, session: &Session, record: &Record) {
         if let Some(job) = Job::of_volume(session, record) {
-            self.lane(session).0.push(job);
+            self.lane(session).push(job);
         }
     }
 
     /// Sets the pending metadata of a snapshot, some time.
     pub(super) fn push_snapshot(&self, session: &Session, record: &SnapshotRecord) {
         if let Some(job) = Job::of_snapshot(session, record) {
-            self.lane(session).0.push(job);
+            self.lane(session).push(job);
         }
     }
 
     /// Removes the record of a volume that is gone, and whose name is released, some time.
     pub(super) fn push_retired(&self, session: &Session, uuid: &VolumeUuid) {
         let job = Job::of_retired_volume(session, uuid.clone());
-        self.lane(session).0.push(job);
+        self.lane(session).push(job);
     }
 
     /// Releases the name of a snapshot that is gone, and removes its record, some time.
     pub(super) fn push_deleted(&self, session: &Session, record: &SnapshotRecord) {
         let job = Job::of_deleted(session, record, true);
-        self.lane(session).0.push(job);
+        self.lane(session).push(job);
     }
 
     /// Drops what is pending for a volume or snapshot that is being deleted.
@@ -93,7 +90,7 @@ impl Trail {
         }
     }
 
-    fn lane(&self, session: &Session) -> (Arc<Lane>, bool) {
+    fn lane(&self, session: &Session) -> Arc<Lane> {
         let cluster = &session.cluster;
         let key = (
             cluster.monitors.clone(),
@@ -101,12 +98,7 @@ impl Trail {
             cluster.rados_namespace.clone(),
         );
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut is_new = false;
-        let lane = lanes.entry(key).or_insert_with(|| {
-            is_new = true;
-            Arc::default()
-        });
-        (Arc::clone(lane), is_new)
+        Arc::clone(lanes.entry(key).or_default())
     }
 
     fn all(&self) -> Vec<Arc<Lane>> {

@@ -29,6 +29,8 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 /// Jobs worked on at once: the manager works off one command after the other, and this way has the
 /// next one at hand.
 const AT_ONCE: usize = 2;
+/// From a failed search for what is pending to the next one, at least.
+const SEARCH_AGAIN: Duration = Duration::from_mins(1);
 /// Records read at once while looking for pending metadata.
 const LOOKUPS: usize = 8;
 
@@ -54,6 +56,18 @@ struct Jobs {
     looking: usize,
     /// Something did not fit: look it up in the journal when the queue is empty.
     overflow: Option<Session>,
+    search: Search,
+}
+
+/// The search for what an earlier process left.
+#[derive(Debug, Default)]
+enum Search {
+    #[default]
+    Due,
+    /// It goes on, or has found all.
+    Begun,
+    /// It did so at this moment: the cluster was not back yet, or the user of the request may not read the journal.
+    Failed(Instant),
 }
 
 /// From a record to the job that it stands for, if something is pending.
@@ -87,7 +101,11 @@ impl Default for Lane {
 }
 
 impl Lane {
-    pub(super) fn foreground(self: &Arc<Self>) -> Foreground {
+    pub(super) fn foreground(self: &Arc<Self>, session: &Session) -> Foreground {
+        let is_due = self.lock().begin_search();
+        if is_due {
+            Arc::clone(self).resume(session.clone());
+        }
         self.requests.send_modify(|requests| {
             requests.running += 1;
             requests.last = Instant::now();
@@ -130,7 +148,7 @@ impl Lane {
     }
 
     /// Looks in the journal for what is pending.
-    pub(super) fn resume(self: Arc<Self>, session: Session) {
+    fn resume(self: Arc<Self>, session: Session) {
         self.looking(1);
         tokio::spawn(async move {
             let retired = self.take_up_retired(&session).await;
@@ -139,7 +157,10 @@ impl Lane {
             let snapshots = self.scan(&session, &session.snapshot_journal, Job::of_snapshot);
             let (volumes, snapshots) = tokio::join!(volumes, snapshots);
             if let Err(error) = retired.and(volumes).and(snapshots) {
-                tracing::warn!("what is pending could not be looked up: {error}");
+                tracing::warn!(
+                    "what is pending could not be looked up, and will be again: {error}"
+                );
+                self.lock().search = Search::Failed(Instant::now());
             }
         });
     }
@@ -184,6 +205,7 @@ impl Lane {
         job: ToJob<K>,
     ) -> Result<(), journal::Error> {
         let mut after = String::new();
+        let mut looked = Ok(());
         loop {
             let cx = Context::with_timeout(COMMAND_LIMIT);
             let page = journal.page(&cx, &after, usize::MAX).await?;
@@ -191,13 +213,14 @@ impl Lane {
                 .entries
                 .into_iter()
                 .map(|entry| self.resume_entry(&cx, session, journal, job, entry));
-            futures::stream::iter(lookups)
+            let lookups: Vec<_> = futures::stream::iter(lookups)
                 .buffer_unordered(LOOKUPS)
-                .collect::<Vec<()>>()
+                .collect()
                 .await;
+            looked = lookups.into_iter().fold(looked, Result::and);
             match page.next {
                 Some(next) => after = next,
-                None => return Ok(()),
+                None => return looked,
             }
         }
     }
@@ -209,7 +232,7 @@ impl Lane {
         journal: &Journal<K>,
         job: ToJob<K>,
         entry: Entry<K>,
-    ) {
+    ) -> Result<(), journal::Error> {
         match journal.lookup(cx, &entry.uuid).await {
             Ok(Some(record)) => {
                 if let Some(job) = job(session, &record) {
@@ -217,8 +240,11 @@ impl Lane {
                 }
             }
             Ok(None) => {}
+            Err(error @ journal::Error::Ceph(_)) => return Err(error),
+            // It will be no better the next time.
             Err(error) => tracing::warn!("what is pending for {}: {error}", entry.uuid),
         }
+        Ok(())
     }
 
     /// Works until no job is left.
@@ -325,6 +351,19 @@ impl Lane {
 impl Jobs {
     fn len(&self) -> usize {
         self.queue.len() + self.current.len() + self.looking
+    }
+
+    /// Whether it is to be looked for what an earlier process left: then the caller does.
+    fn begin_search(&mut self) -> bool {
+        let is_due = match self.search {
+            Search::Due => true,
+            Search::Begun => false,
+            Search::Failed(at) => at.elapsed() >= SEARCH_AGAIN,
+        };
+        if is_due {
+            self.search = Search::Begun;
+        }
+        is_due
     }
 
     fn has(&self, whose: &Whose) -> bool {

@@ -323,6 +323,49 @@ async fn what_a_dead_process_left_is_found_again() {
     );
 }
 
+/// The journal, or one record of it, cannot be read when the process starts: it looks again with a later request, at
+/// most once a minute, and what can be read is not left lying meanwhile.
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_looked_up_is_looked_up_again() {
+    for object in ["csi.volumes.default", "csi.snaps.default", "csi.volume."] {
+        let fixture = Fixture::new().await;
+        let volumes = [fixture.volume("a").await, fixture.volume("b").await];
+        let unreadable = match object {
+            "csi.volume." => format!("{object}{}", volumes[0].uuid),
+            directory => directory.to_owned(),
+        };
+        let chosen = unreadable.clone();
+        let refusal = ceph::Error::answered("read", 1, "");
+        fixture.faults.always(
+            move |call| call.what.contains(&chosen),
+            Fault::Fail(refusal),
+        );
+        let looks = || fixture.faults.count(|call| call.what.contains(&unreadable));
+        let next = Trail::default();
+        drop(next.foreground(&fixture.session));
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let first = looks();
+        assert!(first > 0, "{object}");
+        if object == "csi.volume." {
+            assert_eq!(fixture.sets(), 1, "the other one");
+        }
+
+        fixture.faults.clear();
+        drop(next.foreground(&fixture.session));
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert_eq!(looks(), first, "{object}: too early");
+        tokio::time::sleep(Duration::from_secs(40)).await;
+        for _ in 0..2 {
+            drop(next.foreground(&fixture.session));
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            assert_eq!(fixture.sets(), 2, "{object}");
+        }
+        for volume in &volumes {
+            assert!(!fixture.pending(volume).await, "{object}");
+        }
+    }
+}
+
 /// Deleted by somebody else meanwhile: no error, no retry, and no record that comes back.
 #[tokio::test(start_paused = true)]
 async fn a_volume_that_is_gone_needs_nothing() {
