@@ -26,7 +26,7 @@ use futures::future::OptionFuture;
 use super::{Controller, delete_snapshot, open, snapshot};
 use crate::backend::Session;
 use crate::error::Error;
-use crate::ids::{Snapshot, SnapshotId, SnapshotUuid};
+use crate::ids::{Snapshot, SnapshotId, SnapshotUuid, VolumeUuid};
 use crate::journal::{Entry, NewSnapshot, Record, Reservation, SnapshotRecord, Taken};
 use crate::operations::{Held, Key};
 use crate::request::CreateSnapshot;
@@ -109,7 +109,8 @@ async fn take(
     let record = match reserved {
         Reservation::New(record) => record,
         Reservation::Found(record) => {
-            if record.source != new.source {
+            // Not by their names: where the volume's record is gone, its name is guessed.
+            if record.source_uuid() != VolumeUuid::at_end_of(&request.source) {
                 return Err(Error::OtherSource {
                     name: request.name.clone(),
                     source_name: record.source,

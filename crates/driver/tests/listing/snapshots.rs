@@ -8,7 +8,7 @@ use csi_proto::v1::controller_server::Controller as _;
 use tonic::{Code, Request};
 
 use crate::lab::lab;
-use crate::support::{End, Process, World, secrets, show_request};
+use crate::support::{End, Process, World, create_request, secrets, show_request};
 
 impl Process {
     fn snapshots(&self, request: csi::ListSnapshotsRequest) -> End<csi::ListSnapshotsResponse> {
@@ -294,5 +294,50 @@ fn credentials_of_its_own_are_needed_where_a_request_has_none() {
         let listed = process.snapshots_in_pages(&with_secrets, 0, |_| {});
         assert_eq!(listed, std::slice::from_ref(&made));
     }
+    process.kill();
+}
+
+/// With a volume goes its record. The snapshots that outlive it are told by its uuid, as nothing else says what it was
+/// called, and in which group it was.
+#[test]
+fn those_of_a_volume_that_is_deleted() {
+    let (world, process) = lab();
+    world.memory.create_group("cephfs", "apps");
+    let mut request = create_request("pvc-1", 1);
+    let prefix = ("volumeNamePrefix".to_owned(), "shop-".to_owned());
+    request.parameters.extend([prefix]);
+    let volume = process.make(request).served().volume.unwrap().volume_id;
+    let other = process.create_id("pvc-2");
+    process.taken("snapshot-0", &other);
+    let made = ["snapshot-1", "snapshot-2"].map(|name| process.taken(name, &volume));
+    process.delete(&volume).served();
+    let config = std::fs::read_to_string(world.config_file()).unwrap();
+    let entry = r#""cephFS": {"subvolumeGroup": "apps"}, "clusterID""#;
+    let config = config.replacen(r#""clusterID""#, entry, 1);
+    std::fs::write(world.config_file(), config).unwrap();
+
+    for size in [0, 1] {
+        assert_eq!(process.snapshots_in_pages(&of(&volume), size, |_| {}), made);
+    }
+    for one in &made {
+        let name = if one == &made[0] {
+            "snapshot-1"
+        } else {
+            "snapshot-2"
+        };
+        assert_eq!(&process.taken(name, &volume), one);
+    }
+    let status = process.snapshot("snapshot-0", &volume).refused();
+    assert_eq!(status.code(), Code::AlreadyExists, "{status:?}");
+    let status = process.snapshot("snapshot-1", &other).refused();
+    assert_eq!(status.code(), Code::AlreadyExists, "{status:?}");
+
+    process.delete_snapshot(&made[0].snapshot_id).served();
+    assert_eq!(
+        process.snapshots_in_pages(&of(&volume), 0, |_| {}),
+        made[1..]
+    );
+    process.delete_snapshot(&made[1].snapshot_id).served();
+    assert_eq!(process.snapshots_in_pages(&of(&volume), 0, |_| {}), []);
     process.kill();
 }

@@ -13,7 +13,7 @@ use crate::backend::Session;
 use crate::controller::snapshot::{message, taken};
 use crate::error::Error;
 use crate::ids::{Snapshot, SnapshotUuid, VolumeUuid};
-use crate::journal::{self, Record, SnapshotRecord};
+use crate::journal::{self, SnapshotRecord};
 
 /// The snapshots behind the entries of the journal.
 ///
@@ -42,7 +42,16 @@ async fn listed(
         let record = record.filter(|record| !is_elsewhere(at, record));
         Ok::<_, Error>((at.position(&entry.request_name), record))
     });
-    let read: Vec<_> = stream::iter(read).buffered(LOOKUPS).try_collect().await?;
+    let read = stream::iter(read).buffered(LOOKUPS).try_collect().await?;
+    tell_all(cx, session, read).await
+}
+
+/// What there is to tell of each.
+async fn tell_all(
+    cx: &Context,
+    session: &Session,
+    read: Vec<(Position, Option<SnapshotRecord>)>,
+) -> Result<Vec<(Position, Option<csi::Snapshot>)>, Error> {
     let names = names(
         cx,
         session,
@@ -83,10 +92,51 @@ pub(in crate::controller) async fn snapshots_of(
     session: &Session,
     uuid: &VolumeUuid,
 ) -> Result<Vec<(Position, csi::Snapshot)>, Error> {
-    let volume = session.journal.lookup(cx, uuid).await?;
-    let volume = volume.unwrap_or_else(|| Record::without_journal(uuid));
-    let of = session.subvolume(&volume);
-    let names = match session.snapshots.list(cx, &of).await {
+    let mut found = match session.journal.lookup(cx, uuid).await? {
+        Some(volume) => snapshots_in(cx, session, &session.subvolume(&volume)).await?,
+        None => snapshots_left(cx, session, uuid).await?,
+    };
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(found)
+}
+
+/// The snapshots of a volume whose record is gone, so that nothing but theirs tells its name and its group.
+async fn snapshots_left(
+    cx: &Context,
+    session: &Session,
+    uuid: &VolumeUuid,
+) -> Result<Vec<(Position, csi::Snapshot)>, Error> {
+    let journal = &session.snapshot_journal;
+    let mut left = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = journal.page(cx, &after, usize::MAX).await?;
+        let read = page.entries.into_iter().map(|entry| async move {
+            let record = readable(journal.lookup(cx, &entry.uuid).await)?;
+            let record = record.filter(|record| record.source_uuid().as_ref() == Some(uuid));
+            Ok::<_, Error>((Position::of(session, &entry.request_name), record))
+        });
+        let read: Vec<_> = stream::iter(read).buffered(LOOKUPS).try_collect().await?;
+        left.extend(read.into_iter().filter(|(_, record)| record.is_some()));
+        match page.next {
+            Some(next) => after = next,
+            None => break,
+        }
+    }
+    let told = tell_all(cx, session, left).await?;
+    let told = told.into_iter();
+    Ok(told
+        .filter_map(|(position, told)| Some((position, told?)))
+        .collect())
+}
+
+/// The snapshots of the subvolume `of`.
+async fn snapshots_in(
+    cx: &Context,
+    session: &Session,
+    of: &Subvolume,
+) -> Result<Vec<(Position, csi::Snapshot)>, Error> {
+    let names = match session.snapshots.list(cx, of).await {
         // A volume that shows a snapshot has no subvolume, and a copy that is being made no snapshots.
         Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::NotReady) => Vec::new(),
         names => names?,
@@ -96,7 +146,7 @@ pub(in crate::controller) async fn snapshots_of(
         .filter_map(|name| SnapshotUuid::at_end_of(name))
         .collect();
     let read = uuids.into_iter().map(|uuid| {
-        let (of, names) = (&of, &names);
+        let names = &names;
         async move {
             // Others than those of this driver have no record.
             let record = readable(session.snapshot_journal.lookup(cx, &uuid).await)?;
@@ -110,9 +160,7 @@ pub(in crate::controller) async fn snapshots_of(
     });
     let read = stream::iter(read).buffered(LOOKUPS);
     let read: Vec<Option<_>> = read.try_collect().await?;
-    let mut found: Vec<_> = read.into_iter().flatten().collect();
-    found.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Ok(found)
+    Ok(read.into_iter().flatten().collect())
 }
 
 /// One Ceph cluster can have a clusterID per subvolume group, all with the same journal.
