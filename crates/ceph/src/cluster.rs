@@ -74,6 +74,11 @@ pub trait Cluster: Send + Sync + fmt::Debug {
     /// no answer: the session may be half open, so [`crate::Pool`] replaces the connection.
     fn is_retired(&self) -> bool;
 
+    /// Whether Ceph has refused a call on this connection for want of capabilities. Its daemons learn those of a user
+    /// when it connects to them, so what is granted later helps new connections alone: [`crate::Pool`] replaces it
+    /// after some seconds.
+    fn was_refused(&self) -> bool;
+
     /// How many calls were given up at their deadline and have still got no answer. They hold the
     /// session and its threads, so [`crate::Pool`] bounds the retired connections that have some.
     fn abandoned_calls(&self) -> usize;

@@ -92,6 +92,7 @@ impl fmt::Display for Wanted<'_> {
 pub(crate) struct Cache {
     known: Mutex<Option<Known>>,
     outdated: AtomicBool,
+    missed: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -104,6 +105,11 @@ impl Cache {
     /// Whoever asks from now on gets a new answer.
     pub(crate) fn forget(&self) {
         self.outdated.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a file system was asked for that was not among them.
+    pub(crate) fn has_missed(&self) -> bool {
+        self.missed.load(Ordering::Relaxed)
     }
 
     /// The wanted file system.
@@ -123,45 +129,50 @@ impl Cache {
         if self.outdated.swap(false, Ordering::Relaxed) {
             *known = None;
         }
-        if let Some(known) = &*known {
-            let found = known.filesystems.iter().find(|fs| wanted.is(fs));
-            let max_age = if found.is_some() {
-                MAX_AGE
-            } else {
-                MISS_INTERVAL
-            };
-            if known.since.elapsed() < max_age {
-                return found.cloned().ok_or_else(|| known.missing(wanted));
-            }
+        if !known.as_ref().is_some_and(|known| known.answers(wanted)) {
+            let filesystems = list(cluster, cx).await?;
+            let since = Instant::now();
+            *known = Some(Known { filesystems, since });
         }
-        let fresh = known.insert(Known {
-            filesystems: list(cluster, cx).await?,
-            since: Instant::now(),
-        });
-        let found = fresh.filesystems.iter().find(|fs| wanted.is(fs));
-        found.cloned().ok_or_else(|| fresh.missing(wanted))
+        let visible = known.as_ref().map_or(&[][..], |known| &known.filesystems);
+        if let Some(found) = visible.iter().find(|fs| wanted.is(fs)) {
+            return Ok(found.clone());
+        }
+        self.missed.store(true, Ordering::Relaxed);
+        Err(missing(wanted, visible))
     }
 }
 
 impl Known {
-    fn missing(&self, wanted: Wanted<'_>) -> Error {
-        let names: Vec<_> = self.filesystems.iter().map(|fs| fs.name.as_str()).collect();
-        if !names.is_empty() {
-            let detail = format!("this user sees: {}", names.join(", "));
-            return Error::new(ErrorKind::NotFound, wanted.to_string(), detail);
-        }
-        let (kind, call) = match wanted {
-            Wanted::Named(_) => (ErrorKind::NotFound, wanted.to_string()),
-            // Whoever has an id knows that there was one.
-            Wanted::WithId(_) => {
-                let call = format!("mon command `fs dump` for {wanted}");
-                (ErrorKind::PermissionDenied, call)
-            }
+    /// Whether it is recent enough.
+    fn answers(&self, wanted: Wanted<'_>) -> bool {
+        let max_age = if self.filesystems.iter().any(|fs| wanted.is(fs)) {
+            MAX_AGE
+        } else {
+            MISS_INTERVAL
         };
-        let detail =
-            "this user sees no file system; its mon capability must allow `r` for the wanted one";
-        Error::new(kind, call, detail)
+        self.since.elapsed() < max_age
     }
+}
+
+/// Says that a file system is not among those that the user sees.
+fn missing(wanted: Wanted<'_>, visible: &[Filesystem]) -> Error {
+    let names: Vec<_> = visible.iter().map(|fs| fs.name.as_str()).collect();
+    if !names.is_empty() {
+        let detail = format!("this user sees: {}", names.join(", "));
+        return Error::new(ErrorKind::NotFound, wanted.to_string(), detail);
+    }
+    let (kind, call) = match wanted {
+        Wanted::Named(_) => (ErrorKind::NotFound, wanted.to_string()),
+        // Whoever has an id knows that there was one.
+        Wanted::WithId(_) => {
+            let call = format!("mon command `fs dump` for {wanted}");
+            (ErrorKind::PermissionDenied, call)
+        }
+    };
+    let detail =
+        "this user sees no file system; its mon capability must allow `r` for the wanted one";
+    Error::new(kind, call, detail)
 }
 
 /// The part of the answer to `fs dump` that is used here.

@@ -39,6 +39,9 @@ impl Cluster for Recorded {
     fn is_retired(&self) -> bool {
         false
     }
+    fn was_refused(&self) -> bool {
+        false
+    }
     fn abandoned_calls(&self) -> usize {
         0
     }

@@ -73,6 +73,10 @@ impl Cluster for FaultyCluster {
         self.cluster.is_retired()
     }
 
+    fn was_refused(&self) -> bool {
+        self.cluster.was_refused()
+    }
+
     fn abandoned_calls(&self) -> usize {
         self.cluster.abandoned_calls()
     }

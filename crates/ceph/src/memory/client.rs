@@ -137,6 +137,10 @@ impl Cluster for MemoryClient {
         false
     }
 
+    fn was_refused(&self) -> bool {
+        false
+    }
+
     fn abandoned_calls(&self) -> usize {
         0
     }

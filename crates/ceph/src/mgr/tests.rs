@@ -38,6 +38,9 @@ impl Cluster for Scripted {
     fn is_retired(&self) -> bool {
         false
     }
+    fn was_refused(&self) -> bool {
+        false
+    }
     fn abandoned_calls(&self) -> usize {
         0
     }

@@ -64,6 +64,10 @@ impl Cluster for ObservedCluster {
         self.cluster.is_retired()
     }
 
+    fn was_refused(&self) -> bool {
+        self.cluster.was_refused()
+    }
+
     fn abandoned_calls(&self) -> usize {
         self.cluster.abandoned_calls()
     }

@@ -31,6 +31,12 @@ impl Connection {
         &self.cluster
     }
 
+    /// Whether the user may have got capabilities since that do not count here: it was refused something, or did not
+    /// see a file system.
+    pub(super) fn lacks_capabilities(&self) -> bool {
+        self.cluster.was_refused() || self.filesystems.has_missed()
+    }
+
     /// Subvolume operations.
     pub fn subvolumes(&self) -> Arc<dyn Subvolumes> {
         Arc::clone(&self.volumes) as _

@@ -14,6 +14,9 @@ use crate::Cluster;
 const IDLE: Duration = Duration::from_mins(10);
 /// How often idle connections are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
+/// A connection that lacks capabilities is replaced at this age: then they may have been granted, and if not, a user
+/// who asks in vain connects no more often.
+const REFUSED_AGE: Duration = Duration::from_secs(5);
 /// So many replaced connections of an identity may still have calls that Ceph has not answered.
 const MAX_LINGERING: usize = 2;
 
@@ -36,6 +39,7 @@ struct Slot {
 
 struct Live {
     connection: Arc<Connection>,
+    made: Instant,
     used: Instant,
 }
 
@@ -112,7 +116,7 @@ impl Slot {
     fn usable(&mut self) -> Option<Arc<Connection>> {
         self.forget_finished();
         let live = self.live.as_mut()?;
-        if live.connection.cluster().is_retired() && self.lingering.len() < MAX_LINGERING {
+        if live.is_out_of_date() && self.lingering.len() < MAX_LINGERING {
             return None;
         }
         live.used = Instant::now();
@@ -120,8 +124,13 @@ impl Slot {
     }
 
     fn replace(&mut self, connection: Arc<Connection>) {
-        let used = Instant::now();
-        if let Some(old) = self.live.replace(Live { connection, used }) {
+        let made = Instant::now();
+        let live = Live {
+            connection,
+            made,
+            used: made,
+        };
+        if let Some(old) = self.live.replace(live) {
             self.lingering.push(Arc::clone(old.connection.cluster()));
         }
         self.forget_finished();
@@ -146,6 +155,13 @@ impl Slot {
 
     fn is_empty(&self) -> bool {
         self.live.is_none() && self.attempt.is_none() && self.lingering.is_empty()
+    }
+}
+
+impl Live {
+    fn is_out_of_date(&self) -> bool {
+        let has_aged = self.made.elapsed() >= REFUSED_AGE;
+        self.connection.cluster().is_retired() || has_aged && self.connection.lacks_capabilities()
     }
 }
 

@@ -1,5 +1,5 @@
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use futures::future::join_all;
@@ -25,7 +25,8 @@ struct Connector {
 
 #[derive(Debug, Default)]
 struct FakeState {
-    retired: std::sync::atomic::AtomicBool,
+    retired: AtomicBool,
+    refused: AtomicBool,
     abandoned: AtomicUsize,
 }
 
@@ -83,6 +84,9 @@ impl Cluster for Fake {
     }
     fn is_retired(&self) -> bool {
         self.state.retired.load(Ordering::SeqCst)
+    }
+    fn was_refused(&self) -> bool {
+        self.state.refused.load(Ordering::SeqCst)
     }
     fn abandoned_calls(&self) -> usize {
         self.state.abandoned.load(Ordering::SeqCst)
@@ -320,6 +324,36 @@ async fn no_more_than_two_retired_connections_linger() {
     assert!(!fresh.cluster().is_retired());
     drop(newest);
     assert_eq!(fixture.open(), 1);
+}
+
+/// Ceph takes a user's capabilities when it connects.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_refused_something_is_replaced_once_in_a_while() {
+    let fixture = Fixture::new(10);
+    let csi = identity("csi", "k");
+    let made = |n: usize| Arc::clone(&fixture.connector.made.lock().unwrap()[n]);
+    let missing = async |connection: Arc<Connection>| {
+        let cx = Context::with_timeout(SECOND);
+        connection.filesystem(&cx, "cephfs").await.unwrap_err();
+    };
+    fixture.get(&csi).await.unwrap();
+    made(0).refused.store(true, Ordering::SeqCst);
+    for _ in 0..3 {
+        fixture.get(&csi).await.unwrap();
+        sleep(SECOND).await;
+    }
+    assert_eq!(fixture.attempts(), 1);
+    sleep(3 * SECOND).await;
+    missing(fixture.get(&csi).await.unwrap()).await;
+    fixture.get(&csi).await.unwrap();
+    assert_eq!((fixture.attempts(), fixture.open()), (2, 1));
+    // What a user does not see it may see the next time.
+    sleep(6 * SECOND).await;
+    fixture.get(&csi).await.unwrap();
+    assert_eq!((fixture.attempts(), fixture.open()), (3, 1));
+    sleep(MINUTE).await;
+    fixture.get(&csi).await.unwrap();
+    assert_eq!(fixture.attempts(), 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
@@ -9,7 +10,9 @@ use super::calls::Calls;
 use super::failure::{of_call, of_osd_call};
 use super::workers::Workers;
 use super::{Settings, steps};
-use crate::{Cluster, Command, Context, Lock, Object, ReadAnswer, ReadOp, Result, WriteOp};
+use crate::{
+    Cluster, Command, Context, ErrorKind, Lock, Object, ReadAnswer, ReadOp, Result, WriteOp,
+};
 
 /// Each open call is a thread. The volumes module of the manager works one command after the other, so
 /// more than these only wait elsewhere.
@@ -24,6 +27,7 @@ pub struct Client {
     to_mgr: Calls,
     to_mon: Calls,
     to_osds: Calls,
+    refused: AtomicBool,
     settings: Settings,
 }
 
@@ -35,6 +39,7 @@ impl Client {
             to_mgr: Calls::new("the manager", MGR_CALLS),
             to_mon: Calls::new("the monitors", MON_CALLS),
             to_osds: Calls::new("the OSDs", OSD_CALLS),
+            refused: AtomicBool::new(false),
             settings: settings.clone(),
         }
     }
@@ -60,9 +65,13 @@ impl Client {
         work: impl FnOnce(&librados::Cluster) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let cluster = Arc::clone(&self.cluster);
-        calls
+        let answer = calls
             .run(&self.workers, cx, call, move || work(&cluster))
-            .await
+            .await;
+        if matches!(&answer, Err(error) if error.kind == ErrorKind::PermissionDenied) {
+            self.refused.store(true, Ordering::Relaxed);
+        }
+        answer
     }
 }
 
@@ -147,6 +156,10 @@ impl Cluster for Client {
 
     fn is_retired(&self) -> bool {
         self.to_mgr.had_no_answer()
+    }
+
+    fn was_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
     }
 
     fn abandoned_calls(&self) -> usize {
