@@ -45,7 +45,7 @@ pub enum ErrorKind {
     /// No connection to the cluster could be made.
     Unreachable,
     /// The manager has not loaded the module of the command, as in its first moments, or the module has failed
-    /// (EOPNOTSUPP, EIO). This call had no effect, and what an earlier one had is not known.
+    /// (EOPNOTSUPP, EIO, EINVAL). This call had no effect, and what an earlier one had is not known.
     NotLoaded,
     /// Still holds snapshots or entries (ENOTEMPTY).
     NotEmpty,
@@ -65,7 +65,7 @@ pub enum ErrorKind {
     NotAClone,
     /// The directory has as many snapshots as the mds allows, `mds_max_snaps_per_dir` (EMLINK).
     TooManySnapshots,
-    /// This Ceph release does not know the command.
+    /// This Ceph release does not know the command; of one to the module `volumes` that is made sure of.
     Unsupported,
     /// Ceph refused the arguments (EINVAL).
     Invalid,

