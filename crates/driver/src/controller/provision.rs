@@ -82,6 +82,7 @@ pub(super) async fn provision(
     new: &NewRecord,
 ) -> Result<Provisioned, Error> {
     let entry = session.journal.entry(cx, &request.name).await?;
+    let is_reserved = entry.is_some();
     // A name that is known most likely has its subvolume: the manager tells its path while the record is read.
     let guess = entry.as_ref().filter(|_| new.details.origin.is_none());
     let guess = guess
@@ -96,7 +97,17 @@ pub(super) async fn provision(
         check_source(request, &record)?;
         Ok::<_, Error>((record, is_new))
     };
-    let ((record, is_new), looked) = futures::try_join!(reserve, look.map(Ok))?;
+    // The journal is that of the file system that had the name once, and the subvolume will be in the one that has it
+    // now; of a name that is known, what the manager does not find is made only after such a look.
+    let confirm = OptionFuture::from((!is_reserved).then(|| session.confirm(cx)));
+    let ((record, is_new), looked, confirmed) =
+        futures::try_join!(reserve, look.map(Ok), confirm.map(Ok))?;
+    if let Some(Err(error)) = confirmed {
+        if is_new && is_refusal(&error) {
+            session.journal.give_back(cx, &record).await?;
+        }
+        return Err(error.into());
+    }
     match &new.details.origin {
         Some(origin) if let Some(shown) = &new.backing_snapshot => {
             check_prefix(request, new, &record)?;

@@ -92,7 +92,10 @@ async fn snapshot(
         // Of a removed subvolume Ceph does not tell it any more.
         (None, None) => match session.subvolumes.info(cx, &at).await {
             Ok(info) => info.quota,
-            Err(error) if error.is_not_found() => return Err(absent(error.to_string())),
+            Err(error) if error.is_not_found() => {
+                session.confirm(cx).await?;
+                return Err(absent(error.to_string()));
+            }
             Err(error) => return Err(error.into()),
         },
     };

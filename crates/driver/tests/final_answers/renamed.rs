@@ -171,6 +171,44 @@ fn a_creation_by_the_old_name_leaves_nothing() {
     process.kill();
 }
 
+/// The subvolume and its record are in one file system, so that who has the id finds both.
+#[test]
+fn a_creation_by_a_name_that_is_anothers_by_now_is_whole() {
+    let (world, process, volume, before) = world();
+    Names::Swapped.change(&world);
+    let made = asked_twice("creation", || process.create("pvc-new", 1));
+    let made = made.volume.unwrap().volume_id;
+    process.kill();
+    let process = world.start(Faults::new());
+    process.delete(&made).served();
+    assert_eq!(world.leftovers(), before);
+    process.delete(&volume).served();
+    assert_eq!(world.leftovers(), Vec::<String>::new());
+    process.kill();
+}
+
+/// Where the source is not any more, it is told so by the repeat, and nothing is left.
+#[test]
+fn a_copy_by_a_name_that_is_anothers_by_now_leaves_nothing() {
+    for of_snapshot in [true, false] {
+        let (world, process, volume, _) = world();
+        let snapshot = process.snapshot("snapshot-1", &volume).served().snapshot_id;
+        let before = world.leftovers();
+        let source = if of_snapshot {
+            Source::Snapshot(snapshot)
+        } else {
+            Source::Volume(volume)
+        };
+        Names::Swapped.change(&world);
+        for code in [Code::Aborted, Code::InvalidArgument] {
+            let status = process.copy("pvc-copy", 1, &source).refused();
+            assert_eq!(status.code(), code, "{source:?}: {status:?}");
+            assert_eq!(world.leftovers(), before, "{source:?}");
+        }
+        process.kill();
+    }
+}
+
 /// Capabilities name file systems. To a user with those for the old name the one with the new name looks as if it were
 /// gone, which proves nothing.
 #[test]
