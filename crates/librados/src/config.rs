@@ -94,7 +94,12 @@ impl Settings<'_> {
             .map_err(|_| Error::ZeroByte("path of the conf file"))?;
         // SAFETY: the handle is live and not connected.
         let code = unsafe { (self.api.rados_conf_read_file)(self.cluster, file.as_ptr()) };
-        check(&format!("rados_conf_read_file {}", path.display()), code)?;
+        if code < 0 {
+            return Err(Error::ConfFile {
+                path: path.to_owned(),
+                errno: code.saturating_abs(),
+            });
+        }
         Ok(())
     }
 

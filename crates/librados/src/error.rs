@@ -2,6 +2,7 @@
 
 use core::ffi::c_int;
 use std::ffi::CString;
+use std::path::PathBuf;
 
 use crate::monitors;
 
@@ -14,6 +15,14 @@ pub enum Error {
     /// The monitor addresses are malformed, or none of their names is known.
     #[error(transparent)]
     Monitors(#[from] monitors::Error),
+    /// librados cannot read the `ceph.conf`, or does not understand it.
+    #[error("librados cannot use the configuration file `{}`: errno {errno}", path.display())]
+    ConfFile {
+        /// The file.
+        path: PathBuf,
+        /// The errno, positive; 22 if it is malformed.
+        errno: i32,
+    },
     /// A string for librados has a zero byte inside, which C cannot express.
     #[error("{0} contains a zero byte")]
     ZeroByte(&'static str),
@@ -39,7 +48,7 @@ impl Error {
     /// The errno, positive, where there is one.
     pub fn errno(&self) -> Option<i32> {
         match self {
-            Self::Answered { errno, .. } => Some(*errno),
+            Self::Answered { errno, .. } | Self::ConfFile { errno, .. } => Some(*errno),
             _ => None,
         }
     }

@@ -348,6 +348,11 @@ fn a_conf_file_gives_way_to_our_settings() {
         ..with_file(conf_file)
     });
     assert!(without_login.is_err(), "the file does not count");
+    let malformed = dir.path().join("malformed");
+    std::fs::write(&malformed, "[global\n").unwrap();
+    let malformed = Cluster::connect(&with_file(malformed)).unwrap_err();
+    assert_eq!(malformed.errno(), Some(22));
+    assert!(malformed.to_string().contains("malformed"), "{malformed}");
     let absent = Cluster::connect(&with_file(dir.path().join("absent"))).unwrap_err();
     assert_eq!(absent.errno(), Some(2));
     assert!(absent.to_string().contains("absent"), "{absent}");

@@ -120,6 +120,9 @@ impl Unconnected {
         };
         match (&error, error.errno()) {
             (librados::Error::Monitors(error), _) => unreachable(error.to_string()),
+            (librados::Error::ConfFile { .. }, _) => {
+                unreachable(format!("{error}; mend the file, or remove it"))
+            }
             (_, Some(110)) if self.monitors.is_empty() => {
                 unreachable("no monitor answers".to_owned())
             }
@@ -154,5 +157,26 @@ impl Unconnected {
             ),
             _ => super::failure::of_call(call, error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_malformed_file_is_not_taken_for_a_key() {
+        let path = "/etc/ceph/ceph.conf".into();
+        let unconnected = Unconnected {
+            error: Some(librados::Error::ConfFile { path, errno: 22 }),
+            monitors: Vec::new(),
+        };
+        let error = unconnected.of_user("connect".to_owned(), "k8s");
+        assert_eq!(error.kind, ErrorKind::Unreachable);
+        assert_eq!(
+            error.to_string(),
+            "connect: cluster not reachable: librados cannot use the configuration file \
+             `/etc/ceph/ceph.conf`: errno 22; mend the file, or remove it"
+        );
     }
 }
