@@ -76,11 +76,11 @@ impl Connector {
         let (deadline, name) = (cx.deadline(), call.clone());
         let connected = cx
             .within("connect", &call, async {
-                self.workers.run(move || {
+                self.workers.run(&call, move || {
                     let connected = reach::connect(&config, deadline);
                     // If nobody waits any more the connection is closed again.
                     let _ = give.send(connected.map_err(|error| error.of_user(name, &user)));
-                });
+                })?;
                 let died = || Error::new(ErrorKind::Other, &*call, "librados panicked");
                 answer.await.unwrap_or_else(|_| Err(died()))
             })

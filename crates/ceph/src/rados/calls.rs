@@ -67,12 +67,12 @@ impl Calls {
         let started = Instant::now();
         let (ticket, waiting) = self.open.begin(slot, started);
         let (give, answer) = oneshot::channel();
-        workers.run(move || {
+        workers.run(call, move || {
             let result = work();
             drop(ticket);
             // Nobody takes the answer of an abandoned call.
             let _ = give.send(result);
-        });
+        })?;
         let Ok(answer) = timeout_at(deadline, answer).await else {
             self.unanswered.store(true, Ordering::Relaxed);
             return Err(timed_out(self.silence(started.elapsed(), cx)));
