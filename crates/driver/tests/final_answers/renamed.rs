@@ -173,7 +173,7 @@ fn a_creation_by_the_old_name_leaves_nothing() {
 
 /// The subvolume and its record are in one file system, so that who has the id finds both.
 #[test]
-fn a_creation_by_a_name_that_is_anothers_by_now_is_whole() {
+fn a_creation_by_a_name_that_another_has_by_now_is_whole() {
     let (world, process, volume, before) = world();
     Names::Swapped.change(&world);
     let made = asked_twice("creation", || process.create("pvc-new", 1));
@@ -189,7 +189,7 @@ fn a_creation_by_a_name_that_is_anothers_by_now_is_whole() {
 
 /// Where the source is not any more, it is told so by the repeat, and nothing is left.
 #[test]
-fn a_copy_by_a_name_that_is_anothers_by_now_leaves_nothing() {
+fn a_copy_by_a_name_that_another_has_by_now_leaves_nothing() {
     for of_snapshot in [true, false] {
         let (world, process, volume, _) = world();
         let snapshot = process.snapshot("snapshot-1", &volume).served().snapshot_id;
