@@ -103,10 +103,14 @@ pub(super) async fn provision(
     let ((record, is_new), looked, confirmed) =
         futures::try_join!(reserve, look.map(Ok), confirm.map(Ok))?;
     if let Some(Err(error)) = confirmed {
-        if is_new && is_refusal(&error) {
-            session.journal.give_back(cx, &record).await?;
-        }
-        return Err(error.into());
+        // Nothing was made under it yet.
+        let is_undone = is_new && give_back(cx, session, &record, None, &error).await;
+        let error = Error::from(error);
+        return Err(if is_undone {
+            error
+        } else {
+            Error::begun::<Volume>(&request.name, error)
+        });
     }
     match &new.details.origin {
         Some(origin) if let Some(shown) = &new.backing_snapshot => {
