@@ -29,6 +29,7 @@ mod trail;
 mod validate_capabilities;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,7 @@ use tonic::{Request, Response, Status};
 use trail::Trail;
 
 use crate::backend::Backend;
+use crate::error::Error;
 use crate::events::Events;
 use crate::own_credentials::OwnCredentials;
 use crate::rpc::Frame;
@@ -275,4 +277,12 @@ impl controller_server::Controller for Service {
         };
         self.frame.serve(request, run).await
     }
+}
+
+/// Whether what a request had made before it failed with `error` is undone; the log says why if it is not.
+fn is_undone(error: &impl Display, undone: &Result<(), Error>) -> bool {
+    if let Err(undoing) = undone {
+        tracing::warn!("{error}; and what was made could not be removed: {undoing}");
+    }
+    undone.is_ok()
 }

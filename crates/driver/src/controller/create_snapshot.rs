@@ -23,7 +23,7 @@ use csi_proto::v1::{CreateSnapshotRequest, CreateSnapshotResponse};
 use futures::TryFutureExt as _;
 use futures::future::OptionFuture;
 
-use super::{Controller, delete_snapshot, open, snapshot};
+use super::{Controller, delete_snapshot, is_undone, open, snapshot};
 use crate::backend::Session;
 use crate::error::Error;
 use crate::ids::{Snapshot, SnapshotId, SnapshotUuid, VolumeUuid};
@@ -217,11 +217,7 @@ async fn give_back(
         session.snapshot_journal.give_back(cx, record).await?;
         Ok::<_, Error>(())
     };
-    let undone = undo.await;
-    if let Err(undoing) = &undone {
-        tracing::warn!("{error}; and what was made could not be removed: {undoing}");
-    }
-    undone.is_ok()
+    is_undone(error, &undo.await)
 }
 
 /// Whether Ceph did not even begin.

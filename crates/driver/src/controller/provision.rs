@@ -8,7 +8,7 @@ use futures::future::OptionFuture;
 use super::cloners::Cloners;
 use super::copy::Copying;
 use super::show::Showing;
-use super::{check_served, show, source};
+use super::{check_served, is_undone, show, source};
 use crate::backend::Session;
 use crate::error::Error;
 use crate::events::Events;
@@ -302,11 +302,7 @@ async fn give_back(
         session.journal.give_back(cx, record).await?;
         Ok::<_, Error>(())
     };
-    let undone = undo.await;
-    if let Err(undoing) = &undone {
-        tracing::warn!("{error}; and what was made could not be removed: {undoing}");
-    }
-    undone.is_ok()
+    is_undone(error, &undo.await)
 }
 
 /// What a refused creation means for the one who wrote the StorageClass.

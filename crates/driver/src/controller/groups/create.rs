@@ -21,7 +21,7 @@ use csi_proto::v1::{
 };
 use futures::future::join_all;
 
-use super::super::{Controller, create_snapshot, snapshot};
+use super::super::{Controller, create_snapshot, is_undone, snapshot};
 use super::members::{self, Member, all};
 use super::{message, quiet};
 use crate::backend::Session;
@@ -271,8 +271,5 @@ async fn give_back(
         }
         Err(error) => Err(error),
     };
-    if let Err(undoing) = &undone {
-        tracing::warn!("{error}; and what was made could not be removed: {undoing}");
-    }
-    undone.is_ok()
+    is_undone(error, &undone)
 }
