@@ -3,16 +3,16 @@
 
 use std::fmt::Debug;
 
-use ceph::fault::{Fault, Faults, Pause};
+use ceph::fault::Faults;
 use spirula::journal::Source;
-use support::{End, Process, block_on};
+use support::{End, Process, World};
 
 use crate::{support, with_volume};
 
 const ABSENT: &str = "0001-0002-c1-0000000000000001-00000000-0000-4000-8000-000000000000";
 
 /// Stops `request` of `process` at `step`, and lets it go on after `meanwhile`; `false` if that is not as many steps.
-fn around<T: Debug + Send>(
+fn around<T: Send>(
     process: Process,
     step: u64,
     request: impl FnOnce(&Process) -> End<T> + Send,
@@ -20,21 +20,8 @@ fn around<T: Debug + Send>(
 ) -> (bool, End<T>) {
     // What a process does once.
     process.delete(ABSENT).served();
-    let (pause, done) = (Pause::new(), process.faults.log().len() as u64);
-    process.faults.at(done + step, Fault::Pause(pause.clone()));
-    let mine = pause.clone();
-    std::thread::scope(|scope| {
-        let late = scope.spawn(move || {
-            let end = request(&process);
-            mine.end();
-            process.kill();
-            end
-        });
-        let reached = block_on(pause.reached());
-        meanwhile();
-        pause.end();
-        (reached, late.join().unwrap())
-    })
+    let done = process.faults.log().len() as u64;
+    process.stopped_at(done + step, request, meanwhile)
 }
 
 /// What was made, if it was.
@@ -43,6 +30,13 @@ fn made<T: Debug>(end: End<T>) -> Option<T> {
         End::Answered(answer) => answer.ok(),
         End::Killed => unreachable!("nobody does"),
     }
+}
+
+/// Nothing is left but the volume, and that has no snapshot.
+fn assert_as_before(world: &World, before: &[String], step: u64) {
+    assert_eq!(world.leftovers(), before, "stopped at {step}");
+    let snapshots = &world.memory.subvolumes()[0].1.snapshots;
+    assert!(snapshots.is_empty(), "stopped at {step}: {snapshots:?}");
 }
 
 #[test]
@@ -64,9 +58,7 @@ fn a_copy_is_made_and_deleted_meanwhile() {
             }
             None => refused += 1,
         }
-        assert_eq!(world.leftovers(), before, "stopped at {step}");
-        let snapshots = &world.memory.subvolumes()[0].1.snapshots;
-        assert!(snapshots.is_empty(), "stopped at {step}: {snapshots:?}");
+        assert_as_before(&world, &before, step);
         process.kill();
         if !reached {
             break;
@@ -92,9 +84,7 @@ fn a_snapshot_is_taken_and_deleted_meanwhile() {
             }
             None => refused += 1,
         }
-        assert_eq!(world.leftovers(), before, "stopped at {step}");
-        let snapshots = &world.memory.subvolumes()[0].1.snapshots;
-        assert!(snapshots.is_empty(), "stopped at {step}: {snapshots:?}");
+        assert_as_before(&world, &before, step);
         process.kill();
         if !reached {
             break;

@@ -220,23 +220,11 @@ enum Deleter {
 
 /// Lets `process` delete the volume as far as `step`, and go on after `meanwhile`. `false` if that is not as many steps.
 fn delete_around(process: Process, volume: &str, step: u64, meanwhile: impl FnOnce()) -> bool {
-    let pause = Pause::new();
     let done = connect(&process);
-    process.faults.at(done + step, Fault::Pause(pause.clone()));
-    let mine = pause.clone();
-    std::thread::scope(|scope| {
-        let late = scope.spawn(move || {
-            let end = process.delete(volume);
-            mine.end();
-            process.kill();
-            end
-        });
-        let reached = block_on(pause.reached());
-        meanwhile();
-        pause.end();
-        late.join().unwrap().served();
-        reached
-    })
+    let delete = |process: &Process| process.delete(volume);
+    let (reached, late) = process.stopped_at(done + step, delete, meanwhile);
+    late.served();
+    reached
 }
 
 /// The last volume is deleted while the snapshot is, or by another process as well that dies: the snapshot goes.

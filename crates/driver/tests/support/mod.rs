@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use ceph::fault::Faults;
+use ceph::fault::{Fault, Faults, Pause};
 use ceph::memory::Memory;
 use ceph::mgr::MgrVolumes;
 use ceph::subvolume::{Removal, Subvolumes as _};
@@ -189,6 +189,31 @@ pub(crate) enum End<T> {
 }
 
 impl Process {
+    /// Stops `request` at `step`, counted from the start of the process, lets it go on after `meanwhile`, and kills the
+    /// process after it. `false` if that is not as many steps.
+    pub(crate) fn stopped_at<T: Send>(
+        self,
+        step: u64,
+        request: impl FnOnce(&Self) -> End<T> + Send,
+        meanwhile: impl FnOnce(),
+    ) -> (bool, End<T>) {
+        let pause = Pause::new();
+        self.faults.at(step, Fault::Pause(pause.clone()));
+        let mine = pause.clone();
+        std::thread::scope(|scope| {
+            let late = scope.spawn(move || {
+                let end = request(&self);
+                mine.end();
+                self.kill();
+                end
+            });
+            let reached = block_on(pause.reached());
+            meanwhile();
+            pause.end();
+            (reached, late.join().unwrap())
+        })
+    }
+
     /// Sends a request and lets it and its metadata end, or the process be killed.
     pub(crate) fn call<T, F>(&self, request: impl FnOnce(Service) -> F) -> End<T>
     where
