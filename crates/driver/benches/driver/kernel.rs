@@ -1,5 +1,5 @@
 //! A volume on a node, with the kernel's client, and what it needs of the driver's memory. There has to be such a
-//! client: `dev/bench` measures this in the virtual machine of `dev/vm`.
+//! client: `dev/bench` measures this in the virtual machine of `dev/vm`, by its clock that counts instructions.
 
 use std::ffi::CString;
 use std::thread;

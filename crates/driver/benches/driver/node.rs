@@ -52,6 +52,9 @@ pub(crate) fn measure(bench: &Bench) -> Vec<Row> {
     rows
 }
 
+/// Ceph is done with the client that was unmounted before.
+const SETTLED: Duration = Duration::from_millis(100);
+
 /// The times of what is done with a staged volume.
 #[derive(Default)]
 pub(crate) struct Times {
@@ -72,11 +75,13 @@ impl Times {
         let stage = in_turns(
             node.bench.runs,
             |_| {
+                thread::sleep(SETTLED);
                 let (time, ()) = timed(&mount);
                 unmount_idle(by_hand);
                 time
             },
             |_| {
+                thread::sleep(SETTLED);
                 let time = node.stage();
                 times.look_at(node);
                 time
