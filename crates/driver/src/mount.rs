@@ -55,7 +55,7 @@ pub use liveness::Liveness;
 pub use mounter::{Fallback, Mounter, MounterKind, UnknownMounter};
 pub use net_namespace::NetNamespaceError;
 pub use options::{Access, MountFlags, MountOptions, OptionSources};
-pub use place::{Place, There};
+pub use place::{Place, Survey, There};
 pub use snapshot::{Snapshot, SnapshotName};
 pub use stats::Usage;
 pub use table::{Mount, MountTable, ParseError};
@@ -73,6 +73,10 @@ pub trait Mounts: Send + Sync + std::fmt::Debug {
     /// Makes a path canonical and reads the mount table. `None` if the parent directory of the path
     /// does not exist.
     async fn locate(&self, cx: &Context, path: &Path) -> Result<Option<Place>, Error>;
+
+    /// The same, and whether clients have been started for the path that have not mounted there yet. That is looked at
+    /// before the table is read: a client that is starting no more is in it, unless it has failed.
+    async fn survey(&self, cx: &Context, path: &Path) -> Result<Option<Survey>, Error>;
 
     /// What is mounted now.
     async fn table(&self, cx: &Context) -> Result<MountTable, Error>;

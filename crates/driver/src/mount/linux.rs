@@ -23,7 +23,7 @@ use super::role::OwnProgram;
 use super::snapshot::NotFound;
 use super::{
     CephFs, Error, Liveness, Mount, MountFlags, MountTable, Mounted, Mounter, MounterKind, Mounts,
-    Place, Serving, Snapshot, There, Unmounted, Usage, Users, group, helper, mounter,
+    Place, Serving, Snapshot, Survey, There, Unmounted, Usage, Users, group, helper, mounter,
     net_namespace, path, tree, unmount,
 };
 
@@ -110,6 +110,19 @@ impl Mounts for Linux {
         helper::run(cx, LOOK_UP, path, move || look_up(&copy)).await?
     }
 
+    async fn survey(&self, cx: &Context, path: &Path) -> Result<Option<Survey>, Error> {
+        let copy = path.to_owned();
+        helper::run(cx, LOOK_UP, path, move || {
+            let Some(path) = canonical(&copy)? else {
+                return Ok(None);
+            };
+            let starting = !daemon::starting(&path).is_empty();
+            let place = look_around(path)?;
+            Ok(Some(Survey { place, starting }))
+        })
+        .await?
+    }
+
     async fn table(&self, cx: &Context) -> Result<MountTable, Error> {
         let table = MountTable::read_by(cx).await?;
         for mounter in &self.mounters {
@@ -184,8 +197,7 @@ impl Mounts for Linux {
     async fn end_strays(&self, cx: &Context, at: &Path) -> Result<MountTable, Error> {
         let (call, copy) = ("look for clients of", at.to_owned());
         let found = helper::run(cx, call, at, move || {
-            let mut strays = daemon::find(&copy);
-            strays.retain(Daemon::is_starting);
+            let strays = daemon::starting(&copy);
             // Whoever is not starting any more is in the table by now.
             (strays, MountTable::read())
         });
@@ -369,20 +381,26 @@ async fn call<T: Send + 'static>(
 }
 
 fn look_up(path: &Path) -> Result<Option<Place>, Error> {
-    let failed = |source| Error::Call {
-        call: LOOK_UP,
-        path: path.to_owned(),
-        source,
-    };
-    let Some(path) = path::canonical(path).map_err(failed)? else {
-        return Ok(None);
-    };
+    canonical(path)?.map(look_around).transpose()
+}
+
+fn canonical(path: &Path) -> Result<Option<PathBuf>, Error> {
+    path::canonical(path).map_err(|source| cannot_look_up(path, source))
+}
+
+/// What is at the canonical `path`.
+fn look_around(path: PathBuf) -> Result<Place, Error> {
     let table = MountTable::read()?;
     let there = match table.at(&path) {
         Some(_) => There::Mount,
-        None => look_at(&path).map_err(failed)?,
+        None => look_at(&path).map_err(|source| cannot_look_up(&path, source))?,
     };
-    Ok(Some(Place { path, table, there }))
+    Ok(Place { path, table, there })
+}
+
+fn cannot_look_up(path: &Path, source: io::Error) -> Error {
+    let (call, path) = (LOOK_UP, path.to_owned());
+    Error::Call { call, path, source }
 }
 
 /// What is at a path at which nothing is mounted.

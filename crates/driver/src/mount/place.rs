@@ -28,6 +28,15 @@ pub enum There {
     Nothing,
 }
 
+/// A path that is to be mounted or emptied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Survey {
+    /// What is there.
+    pub place: Place,
+    /// Whether a client was starting for it, see [`Mounts::end_strays`](super::Mounts::end_strays).
+    pub starting: bool,
+}
+
 impl Place {
     /// What is mounted right there.
     pub fn mount(&self) -> Option<&Mount> {

@@ -28,7 +28,7 @@ use csi_proto::v1::{NodeStageVolumeRequest, NodeStageVolumeResponse};
 use super::place::describe;
 use super::{Node, PathError, recovery, source};
 use crate::error::Error;
-use crate::mount::{self, Access, CephFs, Fallback, Mount, Mounted, Place, Snapshot, There};
+use crate::mount::{self, Access, CephFs, Fallback, Mount, Mounted, Snapshot, Survey, There};
 use crate::request::{self, StageVolume};
 
 /// How long a mount that is there already may take to answer.
@@ -63,7 +63,7 @@ async fn stage(
     request: &StageVolume,
 ) -> Result<Option<Fallback>, Error> {
     let fs = node.ceph_fs(cx, request).await?;
-    let place = staging_place(node, cx, &request.staging).await?;
+    let Survey { place, starting } = survey(node, cx, &request.staging).await?;
     let mounted = if let Some(mount) = place.mount()
         && already_staged(node, cx, &request.volume, mount, &fs).await?
     {
@@ -72,8 +72,10 @@ async fn stage(
             device: mount.device.clone(),
             fallback: None,
         }
-    } else {
+    } else if place.mount().is_some() || starting {
         mount_anew(node, cx, &fs, &place.path).await?
+    } else {
+        mount_at(node, cx, &fs, &place.path).await?
     };
     // Should the client die, the volume is mounted again as it is now.
     node.recovery
@@ -89,6 +91,11 @@ pub(super) async fn mount_anew(
     path: &Path,
 ) -> Result<Mounted, Error> {
     end_half_made(node, cx, path).await?;
+    mount_at(node, cx, fs, path).await
+}
+
+/// Mounts `fs` at `path`, where nothing is mounted or about to be.
+async fn mount_at(node: &Node, cx: &Context, fs: &CephFs, path: &Path) -> Result<Mounted, Error> {
     let Some(snapshot) = &fs.snapshot else {
         return Ok(node.mounts.mount(cx, fs, path).await?);
     };
@@ -127,17 +134,17 @@ async fn make_read_only(node: &Node, cx: &Context, mount: &Mount) -> Result<(), 
     Ok(node.mounts.set_flags(cx, &mount.mount_point, flags).await?)
 }
 
-async fn staging_place(node: &Node, cx: &Context, staging: &Path) -> Result<Place, Error> {
+async fn survey(node: &Node, cx: &Context, staging: &Path) -> Result<Survey, Error> {
     let no_directory = || {
         let why = format!("`{}` is not a directory", staging.display());
         request::Error::invalid("staging_target_path", why)
     };
-    let located = node.mounts.locate(cx, staging).await?;
-    let place = located.ok_or_else(no_directory)?;
-    if matches!(place.there, There::Other | There::Nothing) {
+    let survey = node.mounts.survey(cx, staging).await?;
+    let survey = survey.ok_or_else(no_directory)?;
+    if matches!(survey.place.there, There::Other | There::Nothing) {
         return Err(no_directory().into());
     }
-    Ok(place)
+    Ok(survey)
 }
 
 /// Whether `mount` is what `fs` would be. If not it is one of ours, dead or half made, and may go.

@@ -15,6 +15,7 @@ use csi_proto::v1::{NodeUnstageVolumeRequest, NodeUnstageVolumeResponse};
 
 use super::{Node, recovery};
 use crate::error::Error;
+use crate::mount::Survey;
 use crate::request::UnstageVolume;
 
 /// Serves the request.
@@ -27,10 +28,11 @@ pub(super) async fn run(
     // First, so that nothing mounts again what is to go.
     node.recovery.forget(&request.volume);
     recovery::discard(node, &request.volume).await;
-    if let Some(place) = node.mounts.locate(cx, &request.staging).await? {
-        // One that is still starting would mount after we have looked.
-        let ended = node.mounts.end_strays(cx, &place.path).await;
-        ended?;
+    if let Some(Survey { place, starting }) = node.mounts.survey(cx, &request.staging).await? {
+        if starting {
+            // It would mount after we have looked.
+            node.mounts.end_strays(cx, &place.path).await?;
+        }
         if let Some(mount) = place.mount() {
             for other in place.others(mount) {
                 tracing::warn!(

@@ -4,18 +4,31 @@
 //! told by its arguments alone.
 
 use std::cell::LazyCell;
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::Read as _;
+use std::mem::MaybeUninit;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::CWD;
 
 use super::super::{MountTable, Serving, path};
 use super::CLIENT;
 
+#[cfg(test)]
+mod tests;
+
 /// Names of processes that are a client, or about to become one: our launcher, and what enters a network
 /// namespace for it.
 const NAMES: [&[u8]; 4] = [CLIENT.as_bytes(), b"exe", b"nsenter", b"spirula"];
+
+/// `PF_KTHREAD` of a process's flags.
+const KERNEL_THREAD: u32 = 0x0020_0000;
+
+/// How the kernel names a file in memory, such as a key that is handed to a client.
+const MEMORY: &[u8] = b"/memfd:";
 
 /// A ceph-fuse process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,42 +38,76 @@ pub(in super::super) struct Daemon {
     serving: Serving,
 }
 
+/// The clients that have not mounted yet, of those that were started for the mount point `at`.
+///
+/// What few processes have is asked for first, in one call: a node has many processes, and this is looked at before
+/// each mount.
+pub(in super::super) fn starting(at: &Path) -> Vec<Daemon> {
+    let table = LazyCell::new(table);
+    let starting = processes().filter(|&process| is_starting(process));
+    starting
+        .filter_map(Daemon::read)
+        .filter(|daemon| daemon.is_for(at, &table))
+        .collect()
+}
+
 /// The ceph-fuse processes that were started for the mount point `at`.
 ///
 /// Empty, too, when they run in a process namespace that is not visible from here.
 pub(in super::super) fn find(at: &Path) -> Vec<Daemon> {
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    let processes = entries.flatten().filter_map(|entry| {
-        let process = entry.file_name().to_str()?.parse().ok()?;
-        Daemon::read(process)
-    });
     let table = LazyCell::new(table);
-    processes
+    processes()
+        .filter_map(Daemon::read)
         .filter(|daemon| daemon.is_for(at, &table))
         .collect()
 }
 
 /// All ceph-fuse processes, by whomever they were started.
 pub(super) fn all() -> Vec<i32> {
+    let is_client =
+        |&process: &i32| Name::of(process).is_some_and(|name| name.text() == CLIENT.as_bytes());
+    processes().filter(is_client).collect()
+}
+
+/// All processes that are visible from here, but for the kernel's own.
+fn processes() -> impl Iterator<Item = i32> {
+    let own = kernel_threads();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let processes = entries.filter_map(|entry| {
-        let process = entry.file_name().to_str()?.parse().ok()?;
-        (Name::of(process)?.text() == CLIENT.as_bytes()).then_some(process)
+    let processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    processes.filter(move |process| !own.contains(process))
+}
+
+/// The threads of the kernel, which are up to half of all processes: the children of one of them. None if they are not
+/// visible from here, and with a kernel that does not list children.
+fn kernel_threads() -> HashSet<i32> {
+    let is_parent = fs::read_to_string("/proc/2/stat").is_ok_and(|stat| {
+        // `PID (NAME) STATE PARENT GROUP SESSION TERMINAL FOREGROUND FLAGS ...`
+        let flags = stat
+            .rsplit_once(") ")
+            .and_then(|(_, rest)| rest.split(' ').nth(6));
+        let flags = flags.and_then(|flags| flags.parse().ok());
+        flags.is_some_and(|flags: u32| flags & KERNEL_THREAD != 0)
     });
-    processes.collect()
+    let children = if is_parent {
+        fs::read_to_string("/proc/2/task/2/children").unwrap_or_default()
+    } else {
+        String::new()
+    };
+    let children = children.split_ascii_whitespace();
+    children.filter_map(|child| child.parse().ok()).collect()
 }
 
 /// Whether the client has not mounted yet: it still has its key on standard input, which it lets go of when
 /// it becomes a daemon.
 pub(super) fn is_starting(process: i32) -> bool {
-    let stdin = fs::read_link(format!("/proc/{process}/fd/0"));
-    stdin.is_ok_and(|target| target.as_os_str().as_bytes().starts_with(b"/memfd:"))
+    let mut buffer = [MaybeUninit::uninit(); MEMORY.len()];
+    let stdin = format!("/proc/{process}/fd/0");
+    let target = rustix::fs::readlinkat_raw(CWD, stdin, &mut buffer);
+    target.is_ok_and(|(target, _)| target == MEMORY)
 }
 
-/// The name of a process, which has at most 15 bytes. All processes of a node are asked for theirs whenever a volume
-/// is staged, so it is read without asking for its length first.
+/// The name of a process, which has at most 15 bytes. All processes of a node are asked for theirs, so it is read
+/// without asking for its length first.
 struct Name([u8; 16], usize);
 
 impl Name {

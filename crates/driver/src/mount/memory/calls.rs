@@ -9,7 +9,7 @@ use ceph::Context;
 
 use super::super::{
     Access, CephFs, Error, Liveness, Mount, MountFlags, MountTable, Mounted, Mounts, Place,
-    Serving, Snapshot, There, Unmounted, Usage, Users,
+    Serving, Snapshot, Survey, There, Unmounted, Usage, Users,
 };
 use super::{Client, Health, Memory, failed};
 
@@ -33,6 +33,12 @@ impl Mounts for Memory {
             Place { path, table, there }
         };
         Ok(state.resolve(parent).is_some().then(place))
+    }
+
+    async fn survey(&self, cx: &Context, path: &Path) -> Result<Option<Survey>, Error> {
+        let starting = self.lock().starting.iter().any(|other| other == path);
+        let place = self.locate(cx, path).await?;
+        Ok(place.map(|place| Survey { place, starting }))
     }
 
     async fn table(&self, _cx: &Context) -> Result<MountTable, Error> {

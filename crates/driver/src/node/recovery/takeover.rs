@@ -99,7 +99,9 @@ pub(in super::super) async fn discard(node: &Node, volume: &str) {
     let Some(directory) = &node.settings.mountinfo_dir else {
         return;
     };
+    // Nearly always there is none, which the driver's own directory tells at once, without another thread.
     if let Some(file) = file(directory, volume)
+        && !matches!(std::fs::exists(&file), Ok(false))
         && let Err(error) = tokio::fs::remove_file(&file).await
         && error.kind() != io::ErrorKind::NotFound
     {
