@@ -21,6 +21,8 @@ mod key;
 mod killed;
 #[path = "node_fuse/lab.rs"]
 mod lab;
+#[path = "node_fuse/launcher.rs"]
+mod launcher;
 #[path = "node_fuse/leftovers.rs"]
 mod leftovers;
 #[path = "node_fuse/library.rs"]

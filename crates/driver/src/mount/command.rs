@@ -1,14 +1,14 @@
 //! Running other programs: the one place that does.
 //!
-//! Every child has a deadline and a process group of its own, so that a signal to the driver's group
-//! (Ctrl-C, or a supervisor that kills the group) spares it, and so that a child that is too late can be
-//! killed together with what it has started.
+//! Every child has a deadline once somebody waits for it, and is killed when nobody can any more. It has a process
+//! group of its own, so that a signal to the driver's group (Ctrl-C, or a supervisor that kills the group) spares
+//! it, and so that a child that is too late can be killed together with what it has started.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use ceph::Context;
 use rustix::process::{Pid, Signal};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 #[cfg(test)]
@@ -38,8 +39,6 @@ pub(super) struct Program {
     pub(super) arguments: Vec<OsString>,
     /// Its standard input; else `/dev/null`.
     pub(super) stdin: Option<OwnedFd>,
-    /// Replaced by `***` wherever the program prints it.
-    pub(super) secret: SecretString,
     /// Whether it makes itself the leader of a session, which a leader of a group could not.
     pub(super) leads_session: bool,
 }
@@ -91,75 +90,103 @@ fn install(error: &io::Error) -> &'static str {
     }
 }
 
-/// Runs `program` to its end, or kills it and all it has started at the deadline.
+/// Runs `program`, which is told no secret, to its end, or kills it and all it has started at the deadline.
 pub(super) async fn run(cx: &Context, program: Program) -> Result<Output, Error> {
-    let line = program.line();
+    note(cx, &program.name, &program.arguments);
+    let no_secret = SecretString::default();
+    Running::start(program)?.wait(cx, &no_secret).await
+}
+
+/// Says that from now on a program is waited for.
+pub(super) fn note(cx: &Context, name: &Path, arguments: &[OsString]) {
+    let line = line(name, arguments);
     cx.step("program", format!("`{line}`"));
     tracing::debug!(command = line, "running");
-    let (name, secret) = (program.name.display().to_string(), program.secret);
+}
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the place that the ban points to"
-    )]
-    let mut command = tokio::process::Command::new(&program.name);
-    command
-        .args(&program.arguments)
-        .stdin(program.stdin.map_or_else(Stdio::null, Stdio::from))
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    if !program.leads_session {
-        command.process_group(0);
-    }
-    let mut child = command.spawn().map_err(|source| Error::Start {
-        program: name.clone(),
-        source,
-    })?;
-    drop(command); // and with it our copy of the child's standard input
-    let group = Group::of(&child);
-    let words = LastWords::default();
-    let listen = child.stderr.take().map(|pipe| words.clone().listen(pipe));
-    let listener = listen.map(tokio::spawn);
+/// A program that has been started; killed with all it has started when dropped.
+#[derive(Debug)]
+pub(super) struct Running {
+    name: String,
+    child: tokio::process::Child,
+    group: Group,
+    words: LastWords,
+    listener: Option<JoinHandle<()>>,
+}
 
-    let started = std::time::Instant::now();
-    let ended = timeout(cx.remaining(), child.wait()).await;
-    if let Ok(Ok(_)) = ended {
-        group.release(); // its number may now become another group's
-    } else {
-        drop(group);
-        // Reaps it; SIGKILL is not refused, but a child in an uninterruptible call dies later.
-        let _ = timeout(LAST_WORDS, child.wait()).await;
-    }
-    let succeeded = matches!(&ended, Ok(Ok(status)) if status.success());
-    if let Some(listener) = listener
-        && !succeeded
-    {
-        let _ = timeout(LAST_WORDS, listener).await;
-    }
-    let stderr = words.text(&secret);
-    match ended {
-        Ok(Ok(status)) => Ok(Output { status, stderr }),
-        Ok(Err(source)) => Err(Error::Wait {
-            program: name,
+impl Running {
+    /// Starts `program`. To be called in the runtime.
+    pub(super) fn start(program: Program) -> Result<Self, Error> {
+        let name = program.name.display().to_string();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the place that the ban points to"
+        )]
+        let mut command = tokio::process::Command::new(&program.name);
+        command
+            .args(&program.arguments)
+            .stdin(program.stdin.map_or_else(Stdio::null, Stdio::from))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        if !program.leads_session {
+            command.process_group(0);
+        }
+        let mut child = command.spawn().map_err(|source| Error::Start {
+            program: name.clone(),
             source,
-        }),
-        Err(_) => Err(Error::TimedOut {
-            program: name,
-            after: started.elapsed(),
-            stderr,
-        }),
+        })?;
+        drop(command); // and with it our copy of the child's standard input
+        let group = Group::of(&child);
+        let words = LastWords::default();
+        let listen = child.stderr.take().map(|pipe| words.clone().listen(pipe));
+        Ok(Self {
+            name,
+            child,
+            group,
+            words,
+            listener: listen.map(tokio::spawn),
+        })
+    }
+
+    /// Waits for its end, or kills it and all it has started at the deadline. `secret` is replaced by `***` wherever it
+    /// says that.
+    pub(super) async fn wait(self, cx: &Context, secret: &SecretString) -> Result<Output, Error> {
+        let (program, mut child, group) = (self.name, self.child, self.group);
+        let started = std::time::Instant::now();
+        let ended = timeout(cx.remaining(), child.wait()).await;
+        if let Ok(Ok(_)) = ended {
+            group.release(); // its number may now become another group's
+        } else {
+            drop(group);
+            // Reaps it; SIGKILL is not refused, but a child in an uninterruptible call dies later.
+            let _ = timeout(LAST_WORDS, child.wait()).await;
+        }
+        let succeeded = matches!(&ended, Ok(Ok(status)) if status.success());
+        if let Some(listener) = self.listener
+            && !succeeded
+        {
+            let _ = timeout(LAST_WORDS, listener).await;
+        }
+        let stderr = self.words.text(secret);
+        match ended {
+            Ok(Ok(status)) => Ok(Output { status, stderr }),
+            Ok(Err(source)) => Err(Error::Wait { program, source }),
+            Err(_) => Err(Error::TimedOut {
+                program,
+                after: started.elapsed(),
+                stderr,
+            }),
+        }
     }
 }
 
-impl Program {
-    /// The command line for the log, with what could be a secret masked.
-    fn line(&self) -> String {
-        let mut line = self.name.display().to_string();
-        for argument in &self.arguments {
-            let _ = write!(line, " {}", mask(&argument.to_string_lossy()));
-        }
-        line
+/// A command line for the log, with what could be a secret masked.
+fn line(name: &Path, arguments: &[OsString]) -> String {
+    let mut line = name.display().to_string();
+    for argument in arguments {
+        let _ = write!(line, " {}", mask(&argument.to_string_lossy()));
     }
+    line
 }
 
 /// Masks the values of arguments that carry keys: ours never do, mount options of users may.
@@ -181,6 +208,7 @@ fn mask(argument: &str) -> String {
 }
 
 /// Kills a process group when dropped: also when the future that waits for the child is dropped.
+#[derive(Debug)]
 struct Group(Option<Pid>);
 
 impl Group {
@@ -205,7 +233,7 @@ impl Drop for Group {
 }
 
 /// The end of what a child says.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 struct LastWords(Arc<Mutex<Vec<u8>>>);
 
 impl LastWords {

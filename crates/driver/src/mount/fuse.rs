@@ -3,6 +3,7 @@
 mod cgroup;
 mod clients;
 pub(super) mod daemon;
+mod launcher;
 mod leftovers;
 
 use std::ffi::OsString;
@@ -12,12 +13,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ceph::Context;
-use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
 use super::command::{self, Output, Program};
 use super::failure::{Cause, Failure, Said};
-use super::role::{self, OwnProgram};
+use super::role::{Order, OwnProgram};
 use super::{
     CephFs, Error, Liveness, Mount, MountTable, Mounter, MounterKind, Witness, helper, key_file,
     monitors, mounter,
@@ -27,6 +27,7 @@ use crate::ceph_conf::CephConf;
 pub use cgroup::CgroupSettings;
 use cgroup::Cgroups;
 use clients::Clients;
+use launcher::Launchers;
 use leftovers::Leftovers;
 
 #[cfg(test)]
@@ -45,10 +46,8 @@ const VERSION_LIMIT: Duration = Duration::from_secs(5);
 pub struct Fuse {
     program: PathBuf,
     conf: Arc<CephConf>,
-    own: OwnProgram,
-    cgroups: Arc<Cgroups>,
+    launchers: Launchers,
     clients: Arc<Clients>,
-    owner: String,
     leftovers: Arc<Leftovers>,
     witness: Option<Witness>,
     works: OnceCell<()>,
@@ -61,10 +60,8 @@ impl Fuse {
         Self {
             program: program.into(),
             conf,
-            own: OwnProgram::default(),
-            cgroups: Arc::new(Cgroups::new(CgroupSettings::default())),
+            launchers: Launchers::default(),
             clients: Arc::default(),
-            owner: String::new(),
             leftovers: Arc::default(),
             witness: None,
             works: OnceCell::new(),
@@ -73,14 +70,16 @@ impl Fuse {
 
     /// Starts the daemons through the driver's program `own`, which need not be the running one.
     #[must_use]
-    pub fn with_own_program(self, own: OwnProgram) -> Self {
-        Self { own, ..self }
+    pub fn with_own_program(mut self, own: OwnProgram) -> Self {
+        self.launchers.own = own;
+        self
     }
 
     /// Marks the daemons as those of `owner`, which distinguishes the driver from others on this node.
     #[must_use]
-    pub fn owned_by(self, owner: String) -> Self {
-        Self { owner, ..self }
+    pub fn owned_by(mut self, owner: String) -> Self {
+        self.launchers.owner = owner;
+        self
     }
 
     /// Asks `witness` about mounts that take long.
@@ -92,13 +91,11 @@ impl Fuse {
 
     /// Gives each daemon cgroups of its own, and removes those that daemons have left.
     #[must_use]
-    pub fn with_cgroups(self, settings: CgroupSettings) -> Self {
+    pub fn with_cgroups(mut self, settings: CgroupSettings) -> Self {
         let cgroups = Cgroups::new(settings);
         cgroups.sweep(Duration::ZERO);
-        Self {
-            cgroups: Arc::new(cgroups),
-            ..self
-        }
+        self.launchers.cgroups = Arc::new(cgroups);
+        self
     }
 
     /// The command line of the original, but for the key, which is in no file, and for what a daemon
@@ -131,35 +128,32 @@ impl Fuse {
         arguments
     }
 
-    /// What starts the client, in the cgroups `enter`.
-    fn program(
-        &self,
-        cx: &Context,
-        fs: &CephFs,
-        at: &Path,
-        enter: &[PathBuf],
-    ) -> Result<Program, Error> {
+    /// What the client is.
+    fn order(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<Order, Error> {
         let key = key_file::in_memory(&fs.key).map_err(|source| Error::Call {
             call: "put a key into memory to mount",
             path: at.to_owned(),
             source,
         })?;
         let mut arguments = Self::arguments(self.conf.for_fuse()?, fs, at, mounter::patience(cx));
-        let mut name = self.program.clone();
+        let mut program = self.program.clone();
         if let Some(namespace) = &fs.net_namespace {
             let mut enter = OsString::from("--net=");
             enter.push(namespace);
-            arguments.splice(0..0, [enter, "--".into(), name.into()]);
-            name = "nsenter".into();
+            arguments.splice(0..0, [enter, "--".into(), program.into()]);
+            program = "nsenter".into();
         }
-        arguments.splice(0..0, role::launch(&self.owner, enter, name));
-        Ok(Program {
-            name: self.own.path(),
+        Ok(Order {
+            program,
             arguments,
-            stdin: Some(key),
-            secret: fs.key.clone(),
-            leads_session: true,
+            stdin: key,
         })
+    }
+
+    /// Runs the client until it has become a daemon or failed.
+    async fn launch(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<Output, Error> {
+        let order = self.order(cx, fs, at)?;
+        self.launchers.launch(cx, at, &order, &fs.key).await
     }
 
     /// Why the client will not mount, once it takes long and there is somebody else to ask.
@@ -168,28 +162,6 @@ impl Fuse {
             Some(witness) => witness.suspicion(cx, fs).await,
             None => std::future::pending().await,
         }
-    }
-
-    /// Runs the client until it has become a daemon or failed. Where it cannot enter the cgroups that were
-    /// made for it, it is better off in the driver's than not there.
-    async fn launch(&self, cx: &Context, fs: &CephFs, at: &Path) -> Result<Output, Error> {
-        let cgroups = Arc::clone(&self.cgroups);
-        let enter = helper::run(cx, "make cgroups for", at, move || cgroups.make()).await?;
-        let output = command::run(cx, self.program(cx, fs, at, &enter)?).await?;
-        if !output.status.success() && !enter.is_empty() {
-            // No daemon is in them. What cannot be removed now is swept later.
-            let remove = move || enter.iter().map(std::fs::remove_dir).for_each(drop);
-            drop(helper::run(cx, "remove the cgroups of", at, remove).await);
-        }
-        if output.status.code() != Some(role::NOT_ENTERED) {
-            return Ok(output);
-        }
-        tracing::warn!(
-            "the client of `{}` stays in the driver's cgroup and ends with its container: {}",
-            at.display(),
-            output.stderr.trim()
-        );
-        Ok(command::run(cx, self.program(cx, fs, at, &[])?).await?)
     }
 }
 
@@ -210,7 +182,6 @@ impl Mounter for Fuse {
                 name: self.program.clone(),
                 arguments: vec!["--version".into()],
                 stdin: None,
-                secret: SecretString::default(),
                 leads_session: false,
             };
             match command::run(&cx, program).await {
@@ -233,8 +204,8 @@ impl Mounter for Fuse {
     }
 
     async fn end_leftovers(&self, cx: &Context, grace: Duration) -> Result<(), Error> {
-        let (leftovers, owner) = (Arc::clone(&self.leftovers), self.owner.clone());
-        let cgroups = Arc::clone(&self.cgroups);
+        let (leftovers, owner) = (Arc::clone(&self.leftovers), self.launchers.owner.clone());
+        let cgroups = Arc::clone(&self.launchers.cgroups);
         let end = move || {
             leftovers.end(&owner, grace);
             cgroups.sweep(grace);

@@ -5,6 +5,7 @@
 //! program for them, with a role in place of flags. Administrators never do.
 
 mod launch;
+mod order;
 mod replace;
 
 use std::ffi::OsString;
@@ -13,9 +14,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub(super) use launch::{NOT_ENTERED, is_owned_by};
+pub(super) use order::Order;
 pub(super) use replace::Replace;
 
-/// Becomes a client that outlives the driver.
+/// Waits to become a client that outlives the driver.
 const LAUNCH: &str = "internal:launch";
 /// Replaces a mount in another namespace.
 const REPLACE: &str = "internal:replace";
@@ -53,12 +55,11 @@ pub fn play(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     }
 }
 
-/// The arguments that have our program enter the cgroups `enter` and then become `program`, with a mark of
-/// `owner`, see [`is_owned_by`].
-pub(super) fn launch(owner: &str, enter: &[PathBuf], program: PathBuf) -> Vec<OsString> {
+/// The arguments that have our program enter the cgroups `enter` and become what an [`Order`] on its standard input
+/// says, with a mark of `owner`, see [`is_owned_by`].
+pub(super) fn launch(owner: &str, enter: &[PathBuf]) -> Vec<OsString> {
     let mut arguments = vec![LAUNCH.into(), owner.into()];
     arguments.extend(enter.iter().map(|directory| directory.clone().into()));
-    arguments.extend(["--".into(), program.into()]);
     arguments
 }
 

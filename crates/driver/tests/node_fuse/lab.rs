@@ -81,7 +81,7 @@ fn witness() -> Witness {
     Witness::new(Arc::new(Connector::new(rados::Settings::default())))
 }
 
-fn own() -> OwnProgram {
+pub(crate) fn own() -> OwnProgram {
     OwnProgram::at(env!("CARGO_BIN_EXE_spirula"))
 }
 

@@ -25,8 +25,9 @@ pub(crate) const DRAIN: Duration = Duration::from_mins(1);
 /// How long a cluster may take until it serves again.
 pub(crate) const BACK: Duration = Duration::from_mins(3);
 
-/// Threads and descriptors of a runtime that come and go.
-pub(crate) const SLACK: usize = 4;
+/// Threads and descriptors that come and go: the runtime's, and those of a launcher that waits for the next client. Less
+/// than one for each volume.
+pub(crate) const SLACK: usize = 8;
 
 pub(crate) struct Volume {
     pub(crate) lab: Lab,

@@ -7,9 +7,13 @@ fn shell(script: &str) -> Program {
         name: "sh".into(),
         arguments: vec!["-c".into(), script.into()],
         stdin: None,
-        secret: SecretString::from("s3cret"),
         leads_session: false,
     }
+}
+
+async fn run(cx: &Context, program: Program) -> Result<Output, Error> {
+    let secret = SecretString::from("s3cret");
+    Running::start(program)?.wait(cx, &secret).await
 }
 
 fn cx(milliseconds: u64) -> Context {
@@ -128,11 +132,7 @@ fn the_logged_line_has_no_secret() {
         "name=u,secret=AQ,ro",
         "--id=u",
     ];
-    let line = Program {
-        arguments: arguments.map(Into::into).to_vec(),
-        ..shell("")
-    }
-    .line();
+    let line = line(Path::new("sh"), &arguments.map(Into::into));
     assert_eq!(
         line,
         "sh --key=*** --keyfile=*** --keyfile=/proc/self/fd/0 name=u,secret=***,ro --id=u"

@@ -19,7 +19,7 @@ mod tests;
 /// Which cgroups a process is in: cgroups(7).
 const PROC_CGROUP: &str = "/proc/self/cgroup";
 /// Where they are mounted.
-const CGROUPS: &str = "/sys/fs/cgroup";
+pub(super) const ROOT: &str = "/sys/fs/cgroup";
 
 /// Makes cgroups for daemons.
 #[derive(Debug)]
@@ -57,10 +57,17 @@ enum Version {
     Two,
 }
 
+impl Default for Cgroups {
+    /// Daemons stay in the driver's.
+    fn default() -> Self {
+        Self::new(CgroupSettings::default())
+    }
+}
+
 impl Cgroups {
     /// Those of this machine.
     pub(super) fn new(settings: CgroupSettings) -> Self {
-        Self::at(settings, PROC_CGROUP.into(), CGROUPS.into())
+        Self::at(settings, PROC_CGROUP.into(), ROOT.into())
     }
 
     /// Those at `root`, for a process that is in the ones that `proc_cgroup` names.
@@ -181,7 +188,7 @@ impl Cgroups {
         if !self.complained.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 "cannot make cgroups for FUSE daemons in `{}`: {error}; they stay in the driver's own, \
-                 and end with its container: give the container the host's {CGROUPS}, writable, or set \
+                 and end with its container: give the container the host's {ROOT}, writable, or set \
                  --fuse-cgroup= to nothing if that is as it should be",
                 path.display()
             );

@@ -20,9 +20,9 @@ use super::CLIENT;
 #[cfg(test)]
 mod tests;
 
-/// Names of processes that are a client, or about to become one: our launcher, and what enters a network
-/// namespace for it.
-const NAMES: [&[u8]; 4] = [CLIENT.as_bytes(), b"exe", b"nsenter", b"spirula"];
+/// Names of processes that are a client, or what enters a network namespace to become one. A launcher becomes none once
+/// its driver has ended.
+const NAMES: [&[u8]; 2] = [CLIENT.as_bytes(), b"nsenter"];
 
 /// `PF_KTHREAD` of a process's flags.
 const KERNEL_THREAD: u32 = 0x0020_0000;

@@ -1,6 +1,8 @@
 use std::cell::LazyCell;
 use std::sync::Arc;
 
+use secrecy::SecretString;
+
 use super::daemon::Daemon;
 use super::*;
 use crate::ceph_conf::CephConf;
@@ -25,19 +27,19 @@ fn fs(name: Option<&str>) -> CephFs {
     }
 }
 
-fn line(program: &Program) -> String {
-    let words: Vec<_> = program
+fn line(order: &Order) -> String {
+    let words: Vec<_> = order
         .arguments
         .iter()
         .map(|word| word.to_string_lossy())
         .collect();
-    format!("{} {}", program.name.display(), words.join(" "))
+    format!("{} {}", order.program.display(), words.join(" "))
 }
 
 /// The command line as `/proc` has it, without its first words.
-fn bytes(program: &Program, skip: usize) -> Vec<u8> {
-    let words = std::iter::once(program.name.as_os_str())
-        .chain(program.arguments.iter().map(OsString::as_os_str));
+fn bytes(order: &Order, skip: usize) -> Vec<u8> {
+    let words = std::iter::once(order.program.as_os_str())
+        .chain(order.arguments.iter().map(OsString::as_os_str));
     let words = words.skip(skip);
     words
         .flat_map(|word| [word.as_encoded_bytes(), b"\0"].concat())
@@ -53,17 +55,17 @@ fn the_command_line_is_the_original_s_but_for_the_key() {
     let directory = tempfile::tempdir().unwrap();
     let fuse = Fuse::new("ceph-fuse", Arc::new(CephConf::new(directory.path())))
         .owned_by("owner".to_owned());
-    let program = fuse
-        .program(&cx(), &fs(Some("cephfs")), Path::new("/stage"), &[])
+    let order = fuse
+        .order(&cx(), &fs(Some("cephfs")), Path::new("/stage"))
         .unwrap();
     let conf = directory.path().display();
     assert_eq!(
-        line(&program).replace(&format!("{conf}/"), "/etc/ceph/"),
-        "/proc/self/exe internal:launch owner -- ceph-fuse /stage -m 192.0.2.1:6789,192.0.2.2:6789 -c /etc/ceph/ceph.conf -n client.node \
+        line(&order).replace(&format!("{conf}/"), "/etc/ceph/"),
+        "ceph-fuse /stage -m 192.0.2.1:6789,192.0.2.2:6789 -c /etc/ceph/ceph.conf -n client.node \
          --keyfile=/proc/self/fd/0 -r /volumes/csi/v/u -o nonempty,debug,ro \
          --client_mds_namespace=cephfs --admin_socket= --log_file= --client_mount_timeout=22"
     );
-    assert!(!format!("{program:?}").contains("AQthekey"));
+    assert!(!format!("{order:?}").contains("AQthekey"));
 }
 
 #[test]
@@ -75,9 +77,9 @@ fn another_network_namespace_is_entered_first() {
         net_namespace: Some("/var/run/netns/ceph".into()),
         ..fs(None)
     };
-    let program = fuse.program(&cx(), &fs, Path::new("/stage"), &[]).unwrap();
-    let line = line(&program);
-    let start = "/proc/self/exe internal:launch owner -- nsenter --net=/var/run/netns/ceph -- ceph-fuse /stage -m ";
+    let order = fuse.order(&cx(), &fs, Path::new("/stage")).unwrap();
+    let line = line(&order);
+    let start = "nsenter --net=/var/run/netns/ceph -- ceph-fuse /stage -m ";
     assert!(line.starts_with(start), "{line}");
     assert!(!line.contains("client_mds_namespace"), "{line}");
 }
@@ -88,14 +90,18 @@ fn what_a_daemon_serves_is_read_back_from_its_command_line() {
     let fuse = Fuse::new("ceph-fuse", Arc::new(CephConf::new(directory.path())))
         .owned_by("owner".to_owned());
     let fs = fs(Some("cephfs"));
-    let program = fuse.program(&cx(), &fs, Path::new("/stage"), &[]).unwrap();
-    // The launcher's line, and the client's that it becomes.
-    let launcher = bytes(&program, 0);
-    assert_eq!(
-        Daemon::parse(7, &launcher),
-        Daemon::parse(7, &bytes(&program, 4))
-    );
-    let serving = Daemon::parse(7, &launcher).unwrap().serving();
+    let order = fuse.order(&cx(), &fs, Path::new("/stage")).unwrap();
+    let daemon = Daemon::parse(7, &bytes(&order, 0)).unwrap();
+    // What enters a network namespace first has the line of the client that it becomes in its own.
+    let elsewhere = CephFs {
+        net_namespace: Some("/var/run/netns/ceph".into()),
+        ..fs.clone()
+    };
+    let order = fuse.order(&cx(), &elsewhere, Path::new("/stage")).unwrap();
+    let entering = bytes(&order, 0);
+    assert!(entering.starts_with(b"nsenter\0"));
+    assert_eq!(Daemon::parse(7, &entering).as_ref(), Some(&daemon));
+    let serving = daemon.serving();
     assert_eq!(serving.process, Some(7));
     assert_eq!(
         serving.monitors.as_deref(),
@@ -155,12 +161,9 @@ async fn a_client_that_does_not_start_leaves_no_cgroup() {
         parent: Some("spirula".into()),
         memory: None,
     };
-    let fuse = Fuse::new("ceph-fuse", Arc::new(CephConf::new(directory.path())))
+    let mut fuse = Fuse::new("ceph-fuse", Arc::new(CephConf::new(directory.path())))
         .with_own_program(OwnProgram::at("/bin/false"));
-    let fuse = Fuse {
-        cgroups: Arc::new(Cgroups::at(settings, membership, root.clone())),
-        ..fuse
-    };
+    fuse.launchers.cgroups = Arc::new(Cgroups::at(settings, membership, root.clone()));
     let cx = Context::with_timeout(Duration::from_mins(1));
     let output = fuse.launch(&cx, &fs(None), Path::new("/stage")).await;
     assert!(!output.unwrap().status.success());

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use ceph::Context;
-use secrecy::SecretString;
 
 use super::super::command::{self, Program};
 
@@ -48,7 +47,6 @@ async fn modprobe() -> Result<(), String> {
         name: "modprobe".into(),
         arguments: vec!["ceph".into()],
         stdin: None,
-        secret: SecretString::default(),
         leads_session: false,
     };
     match command::run(&Context::with_timeout(LIMIT), program).await {

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use ceph::Context;
-use secrecy::SecretString;
 
 use super::super::command::{self, Program};
 use super::super::role::{self, OwnProgram, Replace};
@@ -85,7 +84,6 @@ async fn replace_one(cx: &Context, own: &OwnProgram, replace: &Replace) -> Resul
         name: own.path(),
         arguments: role::replace(replace),
         stdin: None,
-        secret: SecretString::default(),
         leads_session: false,
     };
     let output = command::run(&cx.at_most(REPLACE), program).await?;

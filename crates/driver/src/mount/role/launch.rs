@@ -1,4 +1,7 @@
 //! Becoming a client that outlives the driver: out of its session, process group and cgroups.
+//!
+//! All that takes a while is done before the launcher knows what it is to become, so that it can be started
+//! ahead of the need. Until then it is nothing without the driver, and ends with it.
 
 use std::ffi::OsString;
 use std::io;
@@ -7,6 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::complain;
+use super::order::Order;
 
 /// The exit status if a cgroup could not be entered, and nothing has been started.
 pub(in super::super) const NOT_ENTERED: i32 = 120;
@@ -27,7 +31,7 @@ pub(in super::super) fn is_owned_by(owner: &str, process: i32) -> bool {
     })
 }
 
-/// Arguments: the owner, directories of cgroups, `--`, a program and its arguments.
+/// Arguments: the owner, and directories of cgroups. The order comes on standard input.
 pub(super) fn play(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     // A stop signal that a terminal sends, or the hang-up when it closes, goes to the session.
     if let Err(error) = rustix::process::setsid() {
@@ -35,26 +39,34 @@ pub(super) fn play(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         return ExitCode::from(NOT_STARTED);
     }
     let owner = arguments.next().unwrap_or_default();
-    for directory in arguments.by_ref().take_while(|argument| argument != "--") {
+    for directory in arguments {
         if let Err(error) = enter(Path::new(&directory)) {
             let directory = directory.display();
             complain(&format!("cannot enter cgroup `{directory}`: {error}"));
             return ExitCode::from(u8::try_from(NOT_ENTERED).unwrap_or(NOT_STARTED));
         }
     }
-    let Some(program) = arguments.next() else {
-        complain("there is nothing to start");
-        return ExitCode::from(NOT_STARTED);
+    let order = match Order::receive(io::stdin()) {
+        Ok(Some(order)) => order,
+        Ok(None) => return ExitCode::from(NOT_STARTED),
+        Err(error) => {
+            complain(&format!("cannot receive what to start: {error}"));
+            return ExitCode::from(NOT_STARTED);
+        }
     };
     #[expect(
         clippy::disallowed_methods,
         reason = "this process is the child that the driver has given a deadline"
     )]
-    let error = std::process::Command::new(&program)
-        .args(arguments)
+    let error = std::process::Command::new(&order.program)
+        .args(order.arguments)
+        .stdin(order.stdin)
         .env(OWNER, owner)
         .exec();
-    complain(&format!("cannot start `{}`: {error}", program.display()));
+    complain(&format!(
+        "cannot start `{}`: {error}",
+        order.program.display()
+    ));
     ExitCode::from(NOT_STARTED)
 }
 
