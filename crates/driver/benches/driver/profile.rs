@@ -28,7 +28,8 @@ fn steps(log: &str, rpc: &str) -> Vec<(String, Samples)> {
     let mut steps: Vec<(String, Samples)> = Vec::new();
     for call in calls {
         let (total, list) = call.split_once(" ms: ").unwrap_or((call, ""));
-        let mut rest: f64 = total.trim_end_matches(" ms").parse().unwrap();
+        let total: f64 = total.trim_end_matches(" ms").parse().unwrap();
+        let mut rest = total;
         let mut add = |name: String, value| {
             let index = steps.iter().position(|(known, _)| *known == name);
             let index = index.unwrap_or_else(|| {
@@ -44,6 +45,7 @@ fn steps(log: &str, rpc: &str) -> Vec<(String, Samples)> {
             rest -= time;
         }
         add("in no step".to_owned(), rest);
+        add("in all, without the frame".to_owned(), total);
     }
     steps
 }
