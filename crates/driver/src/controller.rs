@@ -24,6 +24,7 @@ mod provision;
 mod shallow;
 mod show;
 mod snapshot;
+mod snapshot_clock;
 mod source;
 mod trail;
 mod validate_capabilities;
@@ -37,6 +38,7 @@ use cloners::Cloners;
 use csi_proto::v1::{self as csi, controller_server};
 pub use groups::Service as GroupService;
 pub(crate) use open::check_served;
+use snapshot_clock::SnapshotClocks;
 use tonic::{Request, Response, Status};
 use trail::Trail;
 
@@ -64,6 +66,7 @@ pub struct Controller {
     trail: Trail,
     directories: listing::Directories,
     cloners: Cloners,
+    snapshot_clocks: SnapshotClocks,
     events: Events,
 }
 
@@ -98,6 +101,7 @@ impl Controller {
             trail: Trail::default(),
             directories: listing::Directories::default(),
             cloners: Cloners::default(),
+            snapshot_clocks: SnapshotClocks::default(),
             events: Events::default(),
         }
     }

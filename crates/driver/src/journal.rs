@@ -43,6 +43,7 @@ use serde::de::DeserializeOwned;
 pub use self::fields::Fields;
 pub use self::group::{Attempt, GroupRecord, NewGroup};
 pub use self::lookup::{Entry, Page};
+pub use self::notes::NotedOver;
 pub use self::reserve::Reservation;
 pub use self::snapshot::{NewSnapshot, SnapshotDetails, SnapshotRecord, Taken};
 pub use self::volume::{DEFAULT_PREFIX, Details, NewRecord, Origin, Record, Source};
@@ -89,9 +90,12 @@ pub trait Kind: ids::Kind {
 /// Kinds whose records have notes of this driver beside what is shared with ceph-csi.
 pub trait Noted: Kind {
     /// The notes, stored as JSON.
-    type Details: Serialize + DeserializeOwned + Sync;
+    type Details: Serialize + DeserializeOwned + PartialEq + Sync;
     /// The record's key with the notes.
     const DETAILS: &'static str;
+
+    /// The notes of `record`, `None` if it has none.
+    fn details(record: &Self::Record) -> Option<&Self::Details>;
 
     /// `record` with the notes of `new`, for something that is to be made under it.
     fn renewed(record: Self::Record, new: &Self::New) -> Self::Record;

@@ -16,6 +16,8 @@ mod left;
 mod not_loaded;
 #[path = "final_answers/renamed.rs"]
 mod renamed;
+#[path = "final_answers/series.rs"]
+mod series;
 #[allow(dead_code, reason = "each test uses its part of the support")]
 mod support;
 

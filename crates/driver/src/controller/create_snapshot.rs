@@ -15,7 +15,10 @@
 //! Snapshots of one volume are taken beside each other; while one is, the volume is neither expanded
 //! nor deleted.
 //!
-//! How large the volume was is noted before the snapshot is taken, as that changes.
+//! How large the volume was is noted before the snapshot is taken, as that changes. When it was taken Ceph is asked,
+//! or has told of another not long before: see [`super::snapshot_clock`].
+
+use std::time::{Duration, Instant, SystemTime};
 
 use ceph::subvolume::Info;
 use ceph::{Context, ErrorKind, Subvolume};
@@ -23,6 +26,7 @@ use csi_proto::v1::{CreateSnapshotRequest, CreateSnapshotResponse};
 use futures::TryFutureExt as _;
 use futures::future::OptionFuture;
 
+use super::snapshot_clock::SnapshotClocks;
 use super::{Controller, delete_snapshot, is_undone, open, snapshot};
 use crate::backend::Session;
 use crate::error::Error;
@@ -30,6 +34,9 @@ use crate::ids::{Snapshot, SnapshotId, SnapshotUuid, VolumeUuid};
 use crate::journal::{Entry, NewSnapshot, Record, Reservation, SnapshotRecord, Taken};
 use crate::operations::{Held, Key};
 use crate::request::CreateSnapshot;
+
+/// Of a snapshot that took longer Ceph is asked when it was taken, and no other time is derived from that.
+const PROMPT: Duration = Duration::from_millis(250);
 
 /// Serves the request.
 pub(super) async fn run(
@@ -87,26 +94,18 @@ async fn take(
     let journal = &session.snapshot_journal;
     // Of a snapshot that is there already the volume's size is noted, so the manager is not asked.
     let is_new = entry.is_none();
+    let asked = Instant::now();
     let of = Subvolume {
         fs: session.filesystem.name.clone(),
         group: new.details.group.clone(),
         name: new.source.clone(),
     };
     let look = OptionFuture::from(is_new.then(|| session.subvolumes.existing(cx, &of)));
-    let reserve = journal.reserve_after(cx, &request.name, new, entry);
+    let reserve = reserve(cx, session, request, new, entry);
     let (reserved, volume) = tokio::join!(reserve, look);
-    let mut reserved = reserved?;
-    if let Reservation::Found(record) = &reserved
-        && record.deleted
-    {
-        // The name is asked for again before the deletion was repeated that had been cut short.
-        let (cluster, fs) = (&session.cluster.cluster_id, session.filesystem.id);
-        let id = SnapshotId::new(cluster, fs, record.uuid.clone())?;
-        delete_snapshot::finish(cx, session, &id, record).await?;
-        reserved = journal.reserve(cx, &request.name, new).await?;
-    }
     let begun = |error: Error| Error::begun::<Snapshot>(&request.name, error);
-    let record = match reserved {
+    let mut asked = is_new.then_some(asked);
+    let record = match reserved? {
         Reservation::New(record) => record,
         Reservation::Found(record) => {
             // Not by their names: where the volume's record is gone, its name is guessed.
@@ -120,13 +119,13 @@ async fn take(
             match snapshot::taken(cx, session, &record).await {
                 Ok(taken) => {
                     let noted = snapshot::note(cx, session, &record, taken).await;
-                    noted.map_err(begun)?;
-                    return Ok((record, taken));
+                    return Ok((record, noted.map_err(begun)?));
                 }
                 // Cut short before the snapshot, or deleted half way: it is as good as new.
                 Err(error) if error.kind == ErrorKind::SnapshotNotFound => {
                     controller.trail.forget(&record.uuid);
-                    let renewed = journal.renew(cx, record, new).await;
+                    asked = None;
+                    let renewed = journal.renew_over(cx, record, new).await;
                     renewed.map_err(|error| begun(error.into()))?
                 }
                 Err(error) if error.is_not_found() => {
@@ -143,7 +142,61 @@ async fn take(
             }
         }
     };
-    make(cx, session, request, record, volume).await
+    let clock = Clock {
+        clocks: &controller.snapshot_clocks,
+        asked,
+    };
+    make(cx, session, request, record, volume, clock).await
+}
+
+/// Reserves the name, or finds whom it is reserved for. `entry` is what the directory had.
+async fn reserve(
+    cx: &Context,
+    session: &Session,
+    request: &CreateSnapshot,
+    new: &NewSnapshot,
+    entry: Option<Entry<Snapshot>>,
+) -> Result<Reservation<SnapshotRecord>, Error> {
+    let journal = &session.snapshot_journal;
+    let reserved = journal.reserve_after(cx, &request.name, new, entry).await?;
+    match &reserved {
+        Reservation::Found(record) if record.deleted => {
+            // The name is asked for again before the deletion was repeated that had been cut short.
+            let (cluster, fs) = (&session.cluster.cluster_id, session.filesystem.id);
+            let id = SnapshotId::new(cluster, fs, record.uuid.clone())?;
+            delete_snapshot::finish(cx, session, &id, record).await?;
+            Ok(journal.reserve(cx, &request.name, new).await?)
+        }
+        _ => Ok(reserved),
+    }
+}
+
+/// By which it is told when a snapshot was taken.
+struct Clock<'a> {
+    clocks: &'a SnapshotClocks,
+    /// When it was first asked for, if nobody can have taken it before.
+    asked: Option<Instant>,
+}
+
+impl Clock<'_> {
+    /// When the snapshot `at` was taken, which is there by now.
+    async fn taken(
+        &self,
+        cx: &Context,
+        session: &Session,
+        at: &ceph::Snapshot,
+    ) -> ceph::Result<SystemTime> {
+        let prompt = self.asked.filter(|asked| asked.elapsed() < PROMPT);
+        if let Some(taken) = prompt.and_then(|asked| self.clocks.taken(session, asked)) {
+            return Ok(taken);
+        }
+        let there = Instant::now();
+        let taken = session.snapshots.info(cx, at).await?.created_at;
+        if prompt.is_some() {
+            self.clocks.learn(session, there, taken);
+        }
+        Ok(taken)
+    }
 }
 
 /// Takes the snapshot of a reservation, or gives the reservation back. `volume` is what Ceph told of the
@@ -154,6 +207,7 @@ async fn make(
     request: &CreateSnapshot,
     mut record: SnapshotRecord,
     volume: Option<ceph::Result<Info>>,
+    clock: Clock<'_>,
 ) -> Result<(SnapshotRecord, Taken), Error> {
     let at = session.snapshot(&record);
     let volume = match volume {
@@ -171,23 +225,23 @@ async fn make(
     };
     let begun = !matches!(&created, Err(error) if is_refusal(error));
     let made = async {
-        let info = match created {
+        let taken = match created {
             // At its limit Ceph refuses also what exists, made by another process just now.
             Err(full) if full.kind == ErrorKind::TooManySnapshots => {
-                session.snapshots.info(cx, &at).await.map_err(|_| full)?
+                let info = session.snapshots.info(cx, &at).await;
+                info.map_err(|_| full)?.created_at
             }
             created => {
                 created?;
-                session.snapshots.info(cx, &at).await?
+                clock.taken(cx, session, &at).await?
             }
         };
-        Ok(Taken::new(info.created_at, volume?.quota))
+        Ok(Taken::new(taken, volume?.quota))
     };
     match made.await {
         Ok(taken) => {
             let noted = snapshot::note(cx, session, &record, taken).await;
-            noted.map_err(left)?;
-            Ok((record, taken))
+            Ok((record, noted.map_err(left)?))
         }
         Err(error) => {
             let is_undone = give_back(cx, session, &record, begun, &error).await;

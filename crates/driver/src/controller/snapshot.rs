@@ -9,9 +9,14 @@ use prost_types::Timestamp;
 use crate::backend::Session;
 use crate::error::Error;
 use crate::ids::{GroupId, SnapshotId, VolumeId};
-use crate::journal::{self, NewSnapshot, Record, SnapshotDetails, SnapshotRecord, Taken};
+use crate::journal::{
+    self, NewSnapshot, NotedOver, Record, SnapshotDetails, SnapshotRecord, Taken,
+};
 
 const NANOSECONDS: i64 = 1_000_000_000;
+
+/// Lost races against others that note something about the same snapshot, before we give up.
+const ATTEMPTS: usize = 8;
 
 /// What the record of a snapshot of `parent` shall say.
 pub(super) fn new(session: &Session, parent: &Record) -> NewSnapshot {
@@ -34,7 +39,7 @@ pub(super) fn new(session: &Session, parent: &Record) -> NewSnapshot {
 /// repeat has to tell the same size when the volume has grown or gone.
 ///
 /// # Errors
-/// `Contended` if the record is gone, and others.
+/// `Contended` if the record is gone, or somebody else has noted something; and others.
 pub(super) async fn note_size(
     cx: &Context,
     session: &Session,
@@ -50,18 +55,20 @@ pub(super) async fn note_size(
         size: quota,
         ..noted
     };
-    let journal = &session.snapshot_journal;
-    if !journal.note(cx, &record.uuid, &details).await? {
-        return Err(contended(&record));
+    let (journal, known) = (&session.snapshot_journal, record.details.as_ref());
+    let noting = journal.note_over(cx, &record.uuid, known, &details);
+    match noting.await? {
+        NotedOver::Yes => Ok(SnapshotRecord {
+            details: Some(details),
+            ..record
+        }),
+        NotedOver::Changed | NotedOver::Gone => Err(contended(&record)),
     }
-    Ok(SnapshotRecord {
-        details: Some(details),
-        ..record
-    })
 }
 
-/// Notes what a repeat has to answer, whatever becomes of the volume. That is done before anybody is told: what Ceph
-/// tells of the time of a snapshot changes by some microseconds.
+/// Notes what a repeat has to answer, whatever becomes of the volume, and returns it: what was noted first, by whomever.
+/// That is done before anybody is told, as two who take the same snapshot know its time by two clocks, and what Ceph
+/// tells of it changes when the volume is deleted.
 ///
 /// # Errors
 /// `Contended` if the record is gone: somebody else has deleted the snapshot, or given it up, and nothing is left of
@@ -71,27 +78,46 @@ pub(super) async fn note(
     session: &Session,
     record: &SnapshotRecord,
     taken: Taken,
-) -> Result<(), Error> {
-    let noted = record.details.clone().unwrap_or_default();
-    if noted.taken == Some(taken) {
-        return Ok(());
-    }
-    let details = SnapshotDetails {
-        group: session.source(record).group,
-        taken: Some(taken),
-        ..noted
-    };
+) -> Result<Taken, Error> {
     let journal = &session.snapshot_journal;
-    if journal.note(cx, &record.uuid, &details).await? {
-        return Ok(());
-    }
-    // Where the name leads to it still, somebody takes it anew.
-    if let Some(name) = &record.request_name
-        && !journal.leads_to(cx, name, &record.uuid).await?
-    {
-        remove(cx, session, &session.snapshot(record)).await?;
+    let mut known = record.details.clone();
+    for _ in 0..ATTEMPTS {
+        let noted = known.clone().unwrap_or_default();
+        if let Some(first) = noted.taken {
+            return Ok(first);
+        }
+        let details = SnapshotDetails {
+            group: session.source(record).group,
+            taken: Some(taken),
+            ..noted
+        };
+        let noting = journal.note_over(cx, &record.uuid, known.as_ref(), &details);
+        match noting.await? {
+            NotedOver::Yes => return Ok(taken),
+            NotedOver::Changed => match journal.lookup(cx, &record.uuid).await? {
+                Some(record) => known = record.details,
+                None => return Err(given_up(cx, session, record).await),
+            },
+            NotedOver::Gone => return Err(given_up(cx, session, record).await),
+        }
     }
     Err(contended(record))
+}
+
+/// Removes a snapshot whose record is gone, unless its name still leads there: then somebody takes it anew.
+async fn given_up(cx: &Context, session: &Session, record: &SnapshotRecord) -> Error {
+    let undo = async {
+        if let Some(name) = &record.request_name
+            && !session
+                .snapshot_journal
+                .leads_to(cx, name, &record.uuid)
+                .await?
+        {
+            remove(cx, session, &session.snapshot(record)).await?;
+        }
+        Ok::<_, Error>(())
+    };
+    undo.await.err().unwrap_or_else(|| contended(record))
 }
 
 fn contended(record: &SnapshotRecord) -> Error {

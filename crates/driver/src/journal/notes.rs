@@ -10,6 +10,17 @@ use super::volume::{GIVEN_UP, GIVEN_UP_VALUE};
 use super::{Details, Error, Journal, Kind, Noted, Record, unless_gone};
 use crate::ids::{Snapshot, SnapshotUuid, Uuid, Volume, VolumeUuid};
 
+/// What came of a note that goes by what is noted already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotedOver {
+    /// It is noted.
+    Yes,
+    /// Something else is noted by now.
+    Changed,
+    /// The record is gone.
+    Gone,
+}
+
 impl<K: Noted> Journal<K> {
     /// Replaces our notes. `false` if the record is gone, and stays so.
     ///
@@ -29,6 +40,21 @@ impl<K: Noted> Journal<K> {
         }
     }
 
+    /// As [`Journal::note`], but only if our notes are still `known`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn note_over(
+        &self,
+        cx: &Context,
+        uuid: &Uuid<K>,
+        known: Option<&K::Details>,
+        details: &K::Details,
+    ) -> Result<NotedOver, Error> {
+        let notes = BTreeMap::from([(K::DETAILS.to_owned(), fields::json(details))]);
+        self.set_over(cx, uuid, known, notes).await
+    }
+
     /// Makes the notes of a record those of `new`, for what is to be made under it.
     ///
     /// # Errors
@@ -41,11 +67,33 @@ impl<K: Noted> Journal<K> {
     ) -> Result<K::Record, Error> {
         let renewed = K::renewed(record.clone(), new);
         if renewed != record {
-            let mut notes = K::encode(&renewed);
-            notes.retain(|key, _| fields::is_ours(key));
-            self.set(cx, K::uuid(&renewed), notes).await?;
+            self.set(cx, K::uuid(&renewed), ours::<K>(&renewed)).await?;
         }
         Ok(renewed)
+    }
+
+    /// As [`Journal::renew`], but only if the notes are still those of `record`.
+    ///
+    /// # Errors
+    /// [`Error::Contended`] if they are not, or the record is gone; and others.
+    pub async fn renew_over(
+        &self,
+        cx: &Context,
+        record: K::Record,
+        new: &K::New,
+    ) -> Result<K::Record, Error> {
+        let renewed = K::renewed(record.clone(), new);
+        if renewed == record {
+            return Ok(renewed);
+        }
+        let (uuid, known) = (K::uuid(&record), K::details(&record));
+        match self.set_over(cx, uuid, known, ours::<K>(&renewed)).await? {
+            NotedOver::Yes => Ok(renewed),
+            NotedOver::Changed | NotedOver::Gone => {
+                let name = K::request_name(&record).unwrap_or_default();
+                Err(Error::Contended(name.to_owned()))
+            }
+        }
     }
 
     /// Notes that all metadata is set.
@@ -134,6 +182,49 @@ impl Journal<Snapshot> {
             .then(WriteStep::OmapRemove(vec![DELETED.to_owned()]));
         unless_gone(self.cluster.write(cx, &self.record(uuid), write).await)
     }
+}
+
+impl<K: Noted> Journal<K> {
+    /// Sets keys of a record whose notes are `known`.
+    async fn set_over(
+        &self,
+        cx: &Context,
+        uuid: &Uuid<K>,
+        known: Option<&K::Details>,
+        notes: BTreeMap<String, Vec<u8>>,
+    ) -> Result<NotedOver, Error> {
+        let write = WriteOp::new()
+            .then(WriteStep::AssertExists)
+            .then(WriteStep::OmapEquals {
+                key: K::DETAILS.to_owned(),
+                value: known.map(fields::json).unwrap_or_default(),
+            })
+            .then(WriteStep::OmapSet(notes.clone()));
+        match self.cluster.write(cx, &self.record(uuid), write).await {
+            Ok(()) => return Ok(NotedOver::Yes),
+            Err(error) if error.is_not_found() => return Ok(NotedOver::Gone),
+            Err(error) if error.kind == ErrorKind::CompareFailed => {}
+            Err(error) => return Err(error.into()),
+        }
+        match self.lookup(cx, uuid).await? {
+            None => return Ok(NotedOver::Gone),
+            // Another release spells the same in other bytes.
+            Some(record) if K::details(&record) == known => {}
+            Some(_) => return Ok(NotedOver::Changed),
+        }
+        match self.set(cx, uuid, notes).await {
+            Ok(()) => Ok(NotedOver::Yes),
+            Err(error) if error.is_not_found() => Ok(NotedOver::Gone),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The keys of a record that are ours alone.
+fn ours<K: Kind>(record: &K::Record) -> BTreeMap<String, Vec<u8>> {
+    let mut notes = K::encode(record);
+    notes.retain(|key, _| fields::is_ours(key));
+    notes
 }
 
 impl<K: Kind> Journal<K> {

@@ -180,6 +180,10 @@ impl Noted for Snapshot {
     type Details = SnapshotDetails;
     const DETAILS: &'static str = "spirula.snapshot";
 
+    fn details(record: &SnapshotRecord) -> Option<&SnapshotDetails> {
+        record.details.as_ref()
+    }
+
     fn renewed(record: SnapshotRecord, new: &NewSnapshot) -> SnapshotRecord {
         SnapshotRecord {
             details: Some(new.details.clone()),

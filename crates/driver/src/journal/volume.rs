@@ -222,6 +222,10 @@ impl Noted for Volume {
     type Details = Details;
     const DETAILS: &'static str = "spirula.volume";
 
+    fn details(record: &Record) -> Option<&Details> {
+        record.details.as_ref()
+    }
+
     fn renewed(record: Record, new: &NewRecord) -> Record {
         Record {
             details: Some(new.details.clone()),

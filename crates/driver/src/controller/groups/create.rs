@@ -187,7 +187,7 @@ impl Try<'_> {
                 let info = session.snapshots.info(cx, &at).await;
                 let info = info.map_err(|error| overtaken(self.group, error))?;
                 let taken = Taken::new(info.created_at, quota);
-                snapshot::note(cx, session, record, taken).await?;
+                let taken = snapshot::note(cx, session, record, taken).await?;
                 Ok((record.clone(), taken))
             });
         let made = all(join_all(infos).await)?;

@@ -280,3 +280,33 @@ async fn a_renewed_record_is_as_new() {
     let read = journal.lookup(cx, &made.uuid).await.unwrap();
     assert_eq!(read, Some(made));
 }
+
+/// What two note who do not know of each other, the first has noted.
+#[tokio::test]
+async fn a_note_over_others_is_refused() {
+    let fixture = Fixture::new();
+    let (journal, cx) = (fixture.snapshots(), &fixture.cx);
+    let made = record_of(journal.reserve(cx, NAME, &new_snapshot()).await.unwrap());
+    let (uuid, known) = (&made.uuid, made.details.as_ref());
+    let [first, second] = [1, 2].map(|at| SnapshotDetails {
+        taken: Some(Taken { at, size: None }),
+        ..new_snapshot().details
+    });
+    let noted = journal.note_over(cx, uuid, known, &first).await.unwrap();
+    assert_eq!(noted, NotedOver::Yes);
+    let noted = journal.note_over(cx, uuid, known, &second).await.unwrap();
+    assert_eq!(noted, NotedOver::Changed);
+    let read = journal.lookup(cx, uuid).await.unwrap().unwrap();
+    assert_eq!(read.details.as_ref(), Some(&first));
+
+    let other = NewSnapshot {
+        source: "csi-vol-other".to_owned(),
+        pending_metadata: BTreeMap::new(),
+        ..new_snapshot()
+    };
+    let refused = journal.renew_over(cx, made.clone(), &other).await;
+    assert!(matches!(refused, Err(Error::Contended(_))), "{refused:?}");
+    journal.release(cx, &made).await.unwrap();
+    let noted = journal.note_over(cx, uuid, known, &second).await.unwrap();
+    assert_eq!(noted, NotedOver::Gone);
+}
