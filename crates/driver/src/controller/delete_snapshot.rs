@@ -56,11 +56,17 @@ async fn delete(
     id: &SnapshotId,
 ) -> Result<(), Error> {
     let journal = &session.snapshot_journal;
-    let Some(record) = journal.lookup(cx, id.uuid()).await? else {
+    // Neither needs the other.
+    let (record, noted) = tokio::join!(
+        journal.lookup(cx, id.uuid()),
+        journal.note_deleted_unread(cx, id.uuid()),
+    );
+    let Some(mut record) = record? else {
         // An earlier deletion ended after the record, or ceph-csi's did before its key. Without a record
         // there is no snapshot: the record is there before it, and goes after it.
         return Ok(journal.release_unrecorded(cx, id.uuid()).await?);
     };
+    record.deleted |= noted?;
     // A repeat of the snapshot's creation must not find it half gone.
     let name = record.request_name.clone();
     let _name = name

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ceph::{Context, ErrorKind, WriteOp, WriteStep};
 
-use super::fields::{self, PENDING_METADATA};
+use super::fields::{self, KMS, PENDING_METADATA};
 use super::snapshot::DELETED;
 use super::volume::{GIVEN_UP, GIVEN_UP_VALUE};
 use super::{Details, Error, Journal, Kind, Noted, Record, unless_gone};
@@ -170,6 +170,35 @@ impl Journal<Snapshot> {
     pub async fn note_deleted(&self, cx: &Context, uuid: &SnapshotUuid) -> Result<(), Error> {
         let note = BTreeMap::from([(DELETED.to_owned(), Vec::new())]);
         unless_gone(self.set(cx, uuid, note).await)
+    }
+
+    /// As [`Self::note_deleted`], for who has not read the record: one that is encrypted stays as it is. Whether it is
+    /// noted.
+    ///
+    /// # Errors
+    /// [`Error::Ceph`]; a record that is gone is none.
+    pub async fn note_deleted_unread(
+        &self,
+        cx: &Context,
+        uuid: &SnapshotUuid,
+    ) -> Result<bool, Error> {
+        let write = WriteOp::new()
+            .then(WriteStep::AssertExists)
+            .then(WriteStep::OmapEquals {
+                key: KMS.to_owned(),
+                value: Vec::new(),
+            })
+            .then(WriteStep::OmapSet(BTreeMap::from([(
+                DELETED.to_owned(),
+                Vec::new(),
+            )])));
+        match self.cluster.write(cx, &self.record(uuid), write).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_not_found() || error.kind == ErrorKind::CompareFailed => {
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Takes [`Self::note_deleted`] back: Ceph has refused the deletion, and nobody holds the snapshot.
