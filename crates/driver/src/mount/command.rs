@@ -108,8 +108,9 @@ pub(super) fn note(cx: &Context, name: &Path, arguments: &[OsString]) {
 #[derive(Debug)]
 pub(super) struct Running {
     name: String,
-    child: tokio::process::Child,
+    /// Dropped before the child, which is reaped then: its number may become another's.
     group: Group,
+    child: tokio::process::Child,
     words: LastWords,
     listener: Option<JoinHandle<()>>,
 }

@@ -21,7 +21,7 @@ use super::CLIENT;
 mod tests;
 
 /// Names of processes that are a client, or what enters a network namespace to become one. A launcher becomes none once
-/// its driver has ended.
+/// its driver has ended, but if that was in the moment in which it does.
 const NAMES: [&[u8]; 2] = [CLIENT.as_bytes(), b"nsenter"];
 
 /// `PF_KTHREAD` of a process's flags.

@@ -14,7 +14,13 @@ fn client(directory: &Path, at: &str, stdin: impl Into<Stdio>) -> Child {
     if !program.is_symlink() {
         std::os::unix::fs::symlink("/bin/sleep", &program).unwrap();
     }
-    Command::new(program).arg(at).stdin(stdin).spawn().unwrap()
+    let client = Command::new(program).arg(at).stdin(stdin).spawn().unwrap();
+    // It has no name or arguments before it has become the program.
+    let process = i32::try_from(client.id()).unwrap();
+    while Daemon::read(process).is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    client
 }
 
 #[test]
