@@ -14,6 +14,8 @@ mod late;
 mod left;
 #[path = "final_answers/not_loaded.rs"]
 mod not_loaded;
+#[path = "final_answers/refused.rs"]
+mod refused;
 #[path = "final_answers/renamed.rs"]
 mod renamed;
 #[path = "final_answers/series.rs"]

@@ -18,7 +18,7 @@
 //! How large the volume was is noted before the snapshot is taken, as that changes. When it was taken Ceph is asked,
 //! or has told of another not long before: see [`super::snapshot_clock`].
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use ceph::subvolume::Info;
 use ceph::{Context, ErrorKind, Subvolume};
@@ -26,7 +26,7 @@ use csi_proto::v1::{CreateSnapshotRequest, CreateSnapshotResponse};
 use futures::TryFutureExt as _;
 use futures::future::OptionFuture;
 
-use super::snapshot_clock::SnapshotClocks;
+use super::snapshot_clock::{Moment, SnapshotClocks};
 use super::{Controller, delete_snapshot, is_undone, open, snapshot};
 use crate::backend::Session;
 use crate::error::Error;
@@ -35,7 +35,7 @@ use crate::journal::{Entry, NewSnapshot, Record, Reservation, SnapshotRecord, Ta
 use crate::operations::{Held, Key};
 use crate::request::CreateSnapshot;
 
-/// Of a snapshot that took longer Ceph is asked when it was taken, and no other time is derived from that.
+/// Of a snapshot that took longer Ceph is asked when it was taken, and it begins no series.
 const PROMPT: Duration = Duration::from_millis(250);
 
 /// Serves the request.
@@ -64,6 +64,7 @@ pub(super) async fn run(
     };
     let taken = take(controller, cx, &session, &request, &new, entry).await;
     let (record, taken) = taken.map_err(|error| session.explain(error))?;
+    controller.snapshot_clocks.tell(&session, taken);
     controller.trail.push_snapshot(&session, &record);
     let answer = snapshot::message(&session, &record, taken)?;
     Ok(CreateSnapshotResponse {
@@ -94,7 +95,7 @@ async fn take(
     let journal = &session.snapshot_journal;
     // Of a snapshot that is there already the volume's size is noted, so the manager is not asked.
     let is_new = entry.is_none();
-    let asked = Instant::now();
+    let asked = Moment::now();
     let of = Subvolume {
         fs: session.filesystem.name.clone(),
         group: new.details.group.clone(),
@@ -175,7 +176,7 @@ async fn reserve(
 struct Clock<'a> {
     clocks: &'a SnapshotClocks,
     /// When it was first asked for, if nobody can have taken it before.
-    asked: Option<Instant>,
+    asked: Option<Moment>,
 }
 
 impl Clock<'_> {
@@ -190,7 +191,7 @@ impl Clock<'_> {
         if let Some(taken) = prompt.and_then(|asked| self.clocks.taken(session, asked)) {
             return Ok(taken);
         }
-        let there = Instant::now();
+        let there = Moment::now();
         let taken = session.snapshots.info(cx, at).await?.created_at;
         if prompt.is_some() {
             self.clocks.learn(session, there, taken);

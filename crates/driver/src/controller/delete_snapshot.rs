@@ -66,13 +66,20 @@ async fn delete(
         // there is no snapshot: the record is there before it, and goes after it.
         return Ok(journal.release_unrecorded(cx, id.uuid()).await?);
     };
-    record.deleted |= noted?;
+    let is_noted_now = noted?;
     // A repeat of the snapshot's creation must not find it half gone.
-    let name = record.request_name.clone();
-    let _name = name
-        .map(|name| held.also(Key::SnapshotName(name)))
-        .transpose()?;
+    let name = record.request_name.clone().map(Key::SnapshotName);
+    let _name = match name.map(|name| held.also(name)).transpose() {
+        Ok(name) => name,
+        Err(busy) => {
+            if is_noted_now {
+                journal.note_kept(cx, &record.uuid).await?;
+            }
+            return Err(busy.into());
+        }
+    };
     check_served(&record)?;
+    record.deleted |= is_noted_now;
     controller.trail.forget(&record.uuid);
     let removed = remove(cx, session, id, &record).await;
     // csi-snapshotter keeps to itself why a deletion failed.

@@ -39,17 +39,17 @@ pub(super) fn new(session: &Session, parent: &Record) -> NewSnapshot {
 /// repeat has to tell the same size when the volume has grown or gone.
 ///
 /// # Errors
-/// `Contended` if the record is gone, or somebody else has noted something; and others.
+/// `Contended` if the record is gone, or somebody else has noted another one; and others.
 pub(super) async fn note_size(
     cx: &Context,
     session: &Session,
     record: SnapshotRecord,
     quota: Option<u64>,
 ) -> Result<SnapshotRecord, Error> {
-    let noted = record.details.clone().unwrap_or_default();
-    if noted.size == quota {
+    if record.noted_size() == quota {
         return Ok(record);
     }
+    let noted = record.details.clone().unwrap_or_default();
     let details = SnapshotDetails {
         group: session.source(&record).group,
         size: quota,
@@ -62,7 +62,12 @@ pub(super) async fn note_size(
             details: Some(details),
             ..record
         }),
-        NotedOver::Changed | NotedOver::Gone => Err(contended(&record)),
+        NotedOver::Gone => Err(contended(&record)),
+        // By another driver that is at the same snapshot.
+        NotedOver::Changed => match journal.lookup(cx, &record.uuid).await? {
+            Some(record) if !record.deleted && record.noted_size() == quota => Ok(record),
+            _ => Err(contended(&record)),
+        },
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ceph::{Context, ErrorKind, WriteOp, WriteStep};
 
 use super::fields::{self, KMS, PENDING_METADATA};
-use super::snapshot::DELETED;
+use super::snapshot::{DELETED, DELETED_VALUE};
 use super::volume::{GIVEN_UP, GIVEN_UP_VALUE};
 use super::{Details, Error, Journal, Kind, Noted, Record, unless_gone};
 use crate::ids::{Snapshot, SnapshotUuid, Uuid, Volume, VolumeUuid};
@@ -168,12 +168,11 @@ impl Journal<Snapshot> {
     /// # Errors
     /// [`Error::Ceph`]; a record that is gone is none.
     pub async fn note_deleted(&self, cx: &Context, uuid: &SnapshotUuid) -> Result<(), Error> {
-        let note = BTreeMap::from([(DELETED.to_owned(), Vec::new())]);
-        unless_gone(self.set(cx, uuid, note).await)
+        unless_gone(self.set(cx, uuid, deleted()).await)
     }
 
     /// As [`Self::note_deleted`], for who has not read the record: one that is encrypted stays as it is. Whether it is
-    /// noted.
+    /// noted by this call, and was not before.
     ///
     /// # Errors
     /// [`Error::Ceph`]; a record that is gone is none.
@@ -182,16 +181,15 @@ impl Journal<Snapshot> {
         cx: &Context,
         uuid: &SnapshotUuid,
     ) -> Result<bool, Error> {
-        let write = WriteOp::new()
-            .then(WriteStep::AssertExists)
-            .then(WriteStep::OmapEquals {
-                key: KMS.to_owned(),
-                value: Vec::new(),
-            })
-            .then(WriteStep::OmapSet(BTreeMap::from([(
-                DELETED.to_owned(),
-                Vec::new(),
-            )])));
+        let absent = [KMS, DELETED].map(|key| WriteStep::OmapEquals {
+            key: key.to_owned(),
+            value: Vec::new(),
+        });
+        let mut write = WriteOp::new().then(WriteStep::AssertExists);
+        for step in absent {
+            write = write.then(step);
+        }
+        let write = write.then(WriteStep::OmapSet(deleted()));
         match self.cluster.write(cx, &self.record(uuid), write).await {
             Ok(()) => Ok(true),
             Err(error) if error.is_not_found() || error.kind == ErrorKind::CompareFailed => {
@@ -235,18 +233,27 @@ impl<K: Noted> Journal<K> {
             Err(error) if error.kind == ErrorKind::CompareFailed => {}
             Err(error) => return Err(error.into()),
         }
-        match self.lookup(cx, uuid).await? {
+        let version = match self.versioned(cx, uuid).await? {
             None => return Ok(NotedOver::Gone),
             // Another release spells the same in other bytes.
-            Some(record) if K::details(&record) == known => {}
+            Some((Some(record), version)) if K::details(&record) == known => version,
             Some(_) => return Ok(NotedOver::Changed),
-        }
-        match self.set(cx, uuid, notes).await {
+        };
+        let write = WriteOp::new()
+            .then(WriteStep::AssertVersion(version))
+            .then(WriteStep::OmapSet(notes));
+        match self.cluster.write(cx, &self.record(uuid), write).await {
             Ok(()) => Ok(NotedOver::Yes),
             Err(error) if error.is_not_found() => Ok(NotedOver::Gone),
+            Err(error) if error.kind == ErrorKind::VersionChanged => Ok(NotedOver::Changed),
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// The note that a snapshot is deleted.
+fn deleted() -> BTreeMap<String, Vec<u8>> {
+    BTreeMap::from([(DELETED.to_owned(), DELETED_VALUE.to_vec())])
 }
 
 /// The keys of a record that are ours alone.

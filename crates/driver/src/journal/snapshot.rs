@@ -1,7 +1,7 @@
 //! What the journal keeps of snapshots.
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,8 @@ const OWNER_OF_CEPH_CSI: &str = "";
 
 /// Ours: that CSI has deleted the snapshot, which stays only while volumes show it.
 pub(super) const DELETED: &str = "spirula.deleted";
+/// Its value, as an empty one compares like none.
+pub(super) const DELETED_VALUE: &[u8] = b"1";
 
 /// Prefix of snapshot names unless the VolumeSnapshotClass has another.
 const DEFAULT_PREFIX: &str = "csi-snap-";
@@ -93,12 +95,22 @@ impl Taken {
         let at = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
         Self { at, size }
     }
+
+    /// When it was taken.
+    pub fn time(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(self.at.try_into().unwrap_or_default())
+    }
 }
 
 impl SnapshotRecord {
     /// The uuid of the volume that it is of: subvolumes are named by it.
     pub fn source_uuid(&self) -> Option<VolumeUuid> {
         VolumeUuid::at_end_of(&self.source)
+    }
+
+    /// The quota of its subvolume that was noted before it was taken.
+    pub fn noted_size(&self) -> Option<u64> {
+        self.details.as_ref()?.size
     }
 
     /// The uuid of the group snapshot that it is a member of; ceph-csi does not note it.
@@ -163,7 +175,7 @@ impl Kind for Snapshot {
             (OWNER, record.owner.as_deref().map(bytes)),
             (Self::DETAILS, record.details.as_ref().map(fields::json)),
             (PENDING_METADATA, fields::pending(&record.pending_metadata)),
-            (DELETED, record.deleted.then(Vec::new)),
+            (DELETED, record.deleted.then(|| DELETED_VALUE.to_vec())),
         ])
     }
 

@@ -188,6 +188,7 @@ impl Try<'_> {
                 let info = info.map_err(|error| overtaken(self.group, error))?;
                 let taken = Taken::new(info.created_at, quota);
                 let taken = snapshot::note(cx, session, record, taken).await?;
+                self.controller.snapshot_clocks.tell(session, taken);
                 Ok((record.clone(), taken))
             });
         let made = all(join_all(infos).await)?;

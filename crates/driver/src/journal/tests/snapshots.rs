@@ -111,12 +111,18 @@ async fn a_deleted_snapshot_is_told_from_others() {
     for _ in 0..2 {
         journal.note_deleted(cx, &uuid()).await.unwrap();
         let stored = serde_json::json!(fixture.omaps()).to_string();
-        assert!(stored.contains(r#""spirula.deleted":"""#), "{stored}");
+        assert!(stored.contains(r#""spirula.deleted":"1""#), "{stored}");
     }
     let found = journal.lookup(cx, &uuid()).await.unwrap().unwrap();
     assert!(found.deleted);
+    // Who has not read it is told who has noted it first.
+    let unread = async || journal.note_deleted_unread(cx, &uuid()).await.unwrap();
+    assert!(!unread().await);
+    journal.note_kept(cx, &uuid()).await.unwrap();
+    assert!(unread().await && !unread().await);
     journal.release(cx, &found).await.unwrap();
     journal.note_deleted(cx, &uuid()).await.unwrap();
+    assert!(!unread().await);
     fixture.nothing_is_left();
 }
 
