@@ -181,22 +181,14 @@ impl Journal<Snapshot> {
         cx: &Context,
         uuid: &SnapshotUuid,
     ) -> Result<bool, Error> {
-        let absent = [KMS, DELETED].map(|key| WriteStep::OmapEquals {
+        let [is_plain, is_kept] = [KMS, DELETED].map(|key| WriteStep::OmapEquals {
             key: key.to_owned(),
             value: Vec::new(),
         });
-        let mut write = WriteOp::new().then(WriteStep::AssertExists);
-        for step in absent {
-            write = write.then(step);
-        }
-        let write = write.then(WriteStep::OmapSet(deleted()));
-        match self.cluster.write(cx, &self.record(uuid), write).await {
-            Ok(()) => Ok(true),
-            Err(error) if error.is_not_found() || error.kind == ErrorKind::CompareFailed => {
-                Ok(false)
-            }
-            Err(error) => Err(error.into()),
-        }
+        let known = WriteOp::new().then(WriteStep::AssertExists);
+        let known = known.then(is_plain).then(is_kept);
+        let noted = self.set_if(cx, uuid, known, deleted()).await?;
+        Ok(noted == NotedOver::Yes)
     }
 
     /// Takes [`Self::note_deleted`] back: Ceph has refused the deletion, and nobody holds the snapshot.
@@ -220,18 +212,15 @@ impl<K: Noted> Journal<K> {
         known: Option<&K::Details>,
         notes: BTreeMap<String, Vec<u8>>,
     ) -> Result<NotedOver, Error> {
-        let write = WriteOp::new()
+        let same = WriteOp::new()
             .then(WriteStep::AssertExists)
             .then(WriteStep::OmapEquals {
                 key: K::DETAILS.to_owned(),
                 value: known.map(fields::json).unwrap_or_default(),
-            })
-            .then(WriteStep::OmapSet(notes.clone()));
-        match self.cluster.write(cx, &self.record(uuid), write).await {
-            Ok(()) => return Ok(NotedOver::Yes),
-            Err(error) if error.is_not_found() => return Ok(NotedOver::Gone),
-            Err(error) if error.kind == ErrorKind::CompareFailed => {}
-            Err(error) => return Err(error.into()),
+            });
+        match self.set_if(cx, uuid, same, notes.clone()).await? {
+            NotedOver::Changed => {}
+            outcome => return Ok(outcome),
         }
         let version = match self.versioned(cx, uuid).await? {
             None => return Ok(NotedOver::Gone),
@@ -239,15 +228,9 @@ impl<K: Noted> Journal<K> {
             Some((Some(record), version)) if K::details(&record) == known => version,
             Some(_) => return Ok(NotedOver::Changed),
         };
-        let write = WriteOp::new()
-            .then(WriteStep::AssertVersion(version))
-            .then(WriteStep::OmapSet(notes));
-        match self.cluster.write(cx, &self.record(uuid), write).await {
-            Ok(()) => Ok(NotedOver::Yes),
-            Err(error) if error.is_not_found() => Ok(NotedOver::Gone),
-            Err(error) if error.kind == ErrorKind::VersionChanged => Ok(NotedOver::Changed),
-            Err(error) => Err(error.into()),
-        }
+        let same = WriteOp::new().then(WriteStep::AssertVersion(version));
+        let outcome = self.set_if(cx, uuid, same, notes).await;
+        outcome.map_err(Error::from)
     }
 }
 
@@ -264,6 +247,25 @@ fn ours<K: Kind>(record: &K::Record) -> BTreeMap<String, Vec<u8>> {
 }
 
 impl<K: Kind> Journal<K> {
+    /// Sets keys of a record if what `condition` asserts of it holds.
+    async fn set_if(
+        &self,
+        cx: &Context,
+        uuid: &Uuid<K>,
+        condition: WriteOp,
+        notes: BTreeMap<String, Vec<u8>>,
+    ) -> ceph::Result<NotedOver> {
+        let write = condition.then(WriteStep::OmapSet(notes));
+        match self.cluster.write(cx, &self.record(uuid), write).await {
+            Ok(()) => Ok(NotedOver::Yes),
+            Err(error) if error.is_not_found() => Ok(NotedOver::Gone),
+            Err(error) => match error.kind {
+                ErrorKind::CompareFailed | ErrorKind::VersionChanged => Ok(NotedOver::Changed),
+                _ => Err(error),
+            },
+        }
+    }
+
     /// Sets keys of a record that exists.
     async fn set(
         &self,
